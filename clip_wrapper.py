@@ -1,0 +1,397 @@
+"""CLIP for images and captions, and the step that embeds shards: `python clip_wrapper.py data/bucolic/shards`.
+
+Run the same command again after an interruption and it goes on where it stopped. This is a process of its own, so
+that PyTorch and TensorFlow never share the GPU.
+"""
+
+import argparse
+import concurrent.futures
+import contextlib
+import importlib
+import importlib.util
+import inspect
+import multiprocessing
+import pathlib
+import sys
+import time
+import warnings
+
+import numpy as np
+
+from preprocess.errors import UserError, run_command
+
+DEFAULT_CLIP = "ViT-B/32"
+CONTEXT_LENGTH = 77
+BATCH_SIZE = 64
+# bfloat16 must be so much faster to be worth its rounding, and so close to float32 in every number.
+BFLOAT16_SPEEDUP = 1.3
+BFLOAT16_TOLERANCE = 1e-2
+
+
+def _import_clip():
+    with warnings.catch_warnings():
+        # The package index's build of CLIP warns that it imports pkg_resources.
+        warnings.simplefilter("ignore")
+        try:
+            import clip
+        except ImportError as error:
+            raise UserError(f"CLIP cannot be imported ({error}); run `pip install -r requirements.txt`.") from None
+    return clip
+
+
+def load_clip(name, device):
+    """Loads OpenAI's CLIP with `clip.load`.
+
+    Args:
+        name: one of `clip.available_models()`, or the path of a checkpoint: a state dict, or OpenAI's TorchScript.
+        device: "cpu" or "cuda".
+
+    Returns:
+        (model, transform, path of the weights file).
+
+    Raises:
+        UserError: no such name or file, not a CLIP, or weights that cannot be downloaded.
+    """
+    import torch
+
+    clip = _import_clip()
+    known = clip.available_models()
+    is_file = pathlib.Path(name).is_file()
+    if not is_file and name not in known:
+        raise UserError(f"no CLIP named '{name}'; give the path of a checkpoint or one of: {', '.join(known)}.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                model, transform = clip.load(name, device=device)
+            except EOFError:
+                # OpenAI's own repository reads a state dict from a file that it has read to the end already.
+                state = torch.load(name, map_location="cpu", weights_only=True)
+                model = clip.model.build_model(state).to(device)
+                model = model.float() if device == "cpu" else model
+                transform = clip.clip._transform(model.visual.input_resolution)
+    except OSError as error:
+        if is_file:
+            raise UserError(f"{name} cannot be read ({error}).") from None
+        raise UserError(
+            f"the weights of {name} cannot be downloaded ({error}); download them elsewhere and give the file's path, "
+            "as in --clip ViT-B-32.pt."
+        ) from None
+    except Exception as error:
+        if not is_file:
+            raise
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise UserError(f"{name} is not a CLIP checkpoint ({reason}); give OpenAI's .pt file or its state dict.") from None
+    weights = pathlib.Path(name) if is_file else _downloaded(clip, name)
+    return model.eval(), transform, weights
+
+
+def _downloaded(clip, name):
+    return pathlib.Path("~/.cache/clip").expanduser() / pathlib.Path(clip.clip._MODELS[name]).name
+
+
+def _as_pil(image):
+    """A PIL image from a path, a PIL image, a uint8 array, or a float array in [0, 1]."""
+    from PIL import Image
+
+    if isinstance(image, Image.Image):
+        return image
+    if isinstance(image, (str, pathlib.Path)):
+        with Image.open(image) as opened:
+            opened.load()
+        return opened
+    pixels = np.asarray(image)
+    if pixels.dtype != np.uint8:
+        if pixels.min() < 0 or pixels.max() > 1:
+            raise ValueError("float images must lie in [0, 1]")
+        pixels = np.round(pixels * 255).astype(np.uint8)
+    return Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
+
+
+def _normalize(features):
+    features = np.asarray(features, np.float32)
+    return features / np.linalg.norm(features, axis=1, keepdims=True)
+
+
+class ClipWrapper:
+    """OpenAI's CLIP (Radford et al. 2021, arXiv 2103.00020) as two functions from lists to unit vectors.
+
+    On a GPU it runs in float16, as CLIP does; on a CPU that multiplies bfloat16 in hardware in bfloat16, if that is
+    measured faster and agrees with float32 within 1e-2; else in float32. What it returns is float32 always.
+
+    Args:
+        name: "ViT-B/32" or another of `clip.available_models()`, or the path of a checkpoint.
+        precision: "float32", "bfloat16" or "float16"; measured by default.
+
+    Attributes:
+        name: as given. weights_path: the file the weights came from.
+        embedding_dim: d, 512 for ViT-B/32. image_size: pixels a side of what the image tower sees.
+        precision: the one in use.
+
+    Raises:
+        UserError: see `load_clip`.
+
+    Example:
+        >>> wrapper = ClipWrapper("ViT-B/32")
+        >>> wrapper.encode_texts(["White sheep on a mountain under blue sky"]).shape
+        (1, 512)
+    """
+
+    def __init__(self, name=DEFAULT_CLIP, precision=None):
+        import torch
+
+        self.name = str(name)
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._model, self._transform, self.weights_path = load_clip(self.name, self.device)
+        self.image_size = int(self._model.visual.input_resolution)
+        self.embedding_dim = int(self._model.text_projection.shape[1])
+        self.precision = precision or self._choose_precision()
+
+    def _choose_precision(self):
+        import torch
+
+        if self.device == "cuda":
+            return "float16"
+        if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+            return "float32"
+        images = torch.randn(8, 3, self.image_size, self.image_size, generator=torch.Generator().manual_seed(0))
+        encode = self._model.encode_image
+        outputs, seconds = {}, {}
+        for precision in ("float32", "bfloat16"):
+            self.precision = precision
+            outputs[precision] = _normalize(self._run(encode, images))
+            times = []
+            for _ in range(3):
+                start = time.perf_counter()
+                self._run(encode, images)
+                times.append(time.perf_counter() - start)
+            seconds[precision] = min(times)
+        close = np.abs(outputs["float32"] - outputs["bfloat16"]).max() < BFLOAT16_TOLERANCE
+        faster = seconds["float32"] > BFLOAT16_SPEEDUP * seconds["bfloat16"]
+        return "bfloat16" if close and faster else "float32"
+
+    def _run(self, function, inputs):
+        import torch
+
+        autocast = (
+            torch.autocast("cpu", torch.bfloat16) if self.precision == "bfloat16" else contextlib.nullcontext()
+        )
+        with torch.inference_mode(), autocast:
+            return function(inputs.to(self.device)).float().cpu().numpy()
+
+    def encode_images(self, images, batch_size=BATCH_SIZE):
+        """Encodes images.
+
+        Args:
+            images: a sequence of paths, PIL images, uint8 arrays (height, width, 3) or float arrays in [0, 1], of any
+                size; they go through CLIP's own resize, crop and normalisation.
+            batch_size: images a forward pass.
+
+        Returns:
+            float32 (n, embedding_dim), rows of length 1.
+
+        Raises:
+            ValueError: a float image outside [0, 1].
+        """
+        import torch
+
+        parts = [np.zeros((0, self.embedding_dim), np.float32)]
+        for start in range(0, len(images), batch_size):
+            batch = torch.stack([self._transform(_as_pil(image)) for image in images[start : start + batch_size]])
+            parts.append(_normalize(self._run(self._model.encode_image, batch)))
+        return np.concatenate(parts)
+
+    def encode_texts(self, texts, batch_size=4 * BATCH_SIZE):
+        """Encodes texts; one of more than 77 tokens is cut, with a warning.
+
+        Args:
+            texts: a sequence of strings.
+            batch_size: texts a forward pass.
+
+        Returns:
+            float32 (n, embedding_dim), rows of length 1.
+        """
+        parts = [np.zeros((0, self.embedding_dim), np.float32)]
+        for start in range(0, len(texts), batch_size):
+            tokens = self.get_tokens(texts[start : start + batch_size])
+            parts.append(_normalize(self._run(self._model.encode_text, tokens)))
+        return np.concatenate(parts)
+
+    # The coursework's four convenience functions, under their own names.
+
+    def get_tokens(self, texts):
+        """CLIP's tokens of a string or a list of strings, a LongTensor (n, 77); longer texts are cut, with a warning."""
+        clip = _import_clip()
+        texts = [texts] if isinstance(texts, str) else list(texts)
+        tokens = clip.tokenize(texts, truncate=True)
+        # The last place is taken only by texts that fill all 77, of which those cut short lack something.
+        for text, row in zip(texts, tokens):
+            if row[-1] and _is_too_long(text):
+                warnings.warn(f"longer than CLIP's {CONTEXT_LENGTH} tokens, cut: '{text[:60]}...'", stacklevel=2)
+        return tokens
+
+    def get_text_encoding(self, text):
+        """The embedding of one string, float32 (1, d)."""
+        return self.encode_texts([text])
+
+    def get_image_encoding_from_filepath(self, path):
+        """The embedding of an image file, float32 (1, d)."""
+        return self.encode_images([path])
+
+    def batch_get_image_encodings(self, images):
+        """The embeddings of a batch of images, float32 (n, d); the same as `encode_images`."""
+        return self.encode_images(images)
+
+
+def _is_too_long(text):
+    try:
+        _import_clip().tokenize([text])
+    except RuntimeError:
+        return True
+    return False
+
+
+def load_encoder(spec, precision=None):
+    """Loads what turns images and texts into embeddings.
+
+    Args:
+        spec: a CLIP's name or checkpoint (see `ClipWrapper`), or another encoder's class as `path/to/file.py:Class` or
+            `package.module:Class`. Its instances have `name`, `embedding_dim`, `image_size`, `encode_images` and
+            `encode_texts`, with `ClipWrapper`'s meanings. Naming a file runs its code.
+        precision: passed on to `ClipWrapper`.
+
+    Raises:
+        UserError: nothing of that name, or a class that lacks one of these.
+    """
+    location, _, class_name = spec.rpartition(":")
+    if not location or pathlib.Path(spec).is_file():
+        return ClipWrapper(spec, precision)
+    encoder = _import_class(location, class_name)()
+    missing = [n for n in ("name", "embedding_dim", "image_size", "encode_images", "encode_texts") if not hasattr(encoder, n)]
+    if missing:
+        raise UserError(f"{spec} lacks {', '.join(missing)}; an encoder needs all that ClipWrapper has of these.")
+    return encoder
+
+
+def _import_class(location, class_name):
+    try:
+        if location.endswith(".py"):
+            path = pathlib.Path(location)
+            if not path.is_file():
+                raise UserError(f"encoder file {location} not found; give --clip path/to/file.py:Class.")
+            module_spec = importlib.util.spec_from_file_location(path.stem, path)
+            module = sys.modules[path.stem] = importlib.util.module_from_spec(module_spec)
+            module_spec.loader.exec_module(module)
+        else:
+            module = importlib.import_module(location)
+        return getattr(module, class_name)
+    except ImportError as error:
+        raise UserError(f"{location} cannot be imported ({error}); give --clip package.module:Class.") from None
+    except AttributeError:
+        raise UserError(f"{location} has no class {class_name}; give --clip {location}:Class.") from None
+
+
+def absolute_spec(spec):
+    """The spec that means the same from any working folder."""
+    path, colon, class_name = spec.rpartition(":") if ".py:" in spec else (spec, "", "")
+    return str(pathlib.Path(path).resolve()) + colon + class_name if pathlib.Path(path).is_file() else spec
+
+
+# What runs in an `EncoderProcess`, on the one encoder that it holds.
+_encoder = None
+
+
+def _start(spec):
+    global _encoder
+    from preprocess.files import sha256
+
+    _encoder = load_encoder(spec)
+    source = getattr(_encoder, "weights_path", None) or inspect.getsourcefile(type(_encoder))
+    return {
+        "name": _encoder.name,
+        "embedding_dim": _encoder.embedding_dim,
+        "image_size": _encoder.image_size,
+        "precision": getattr(_encoder, "precision", "float32"),
+        "weights_sha256": sha256(source),
+    }
+
+
+def _call(method, values):
+    return getattr(_encoder, method)(values)
+
+
+def _set_precision(precision):
+    if hasattr(_encoder, "precision"):
+        _encoder.precision = precision
+
+
+class EncoderProcess:
+    """An encoder in a process of its own; a context manager.
+
+    PyTorch there and TensorFlow here then share neither the GPU nor, what can crash either, one address space.
+
+    Args:
+        spec: see `load_encoder`.
+
+    Attributes:
+        spec: as given, from any working folder. weights_sha256: the hash of the weights file, or of the class's source
+            file. name, embedding_dim, image_size, precision: the encoder's.
+
+    Raises:
+        UserError: see `load_encoder`.
+    """
+
+    def __init__(self, spec):
+        self.spec = absolute_spec(spec)
+        context = multiprocessing.get_context("spawn")
+        self._pool = concurrent.futures.ProcessPoolExecutor(1, mp_context=context)
+        try:
+            vars(self).update(self._pool.submit(_start, self.spec).result())
+        except BaseException:
+            self._pool.shutdown()
+            raise
+
+    def set_precision(self, precision):
+        self.precision = precision
+        self._pool.submit(_set_precision, precision).result()
+
+    def encode_images(self, images):
+        return self._pool.submit(_call, "encode_images", images).result()
+
+    def encode_texts(self, texts):
+        return self._pool.submit(_call, "encode_texts", texts).result()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._pool.shutdown()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split(":")[0] + ".")
+    parser.add_argument("shards", help="folder of offline_preprocess.py, such as data/bucolic/shards")
+    parser.add_argument(
+        "--clip",
+        default=DEFAULT_CLIP,
+        help="a CLIP's name, a checkpoint, path/to/file.py:Class or package.module:Class (default: %(default)s)",
+    )
+    parser.add_argument("--out", help="output folder (default: embedded, beside the shards)")
+    parser.add_argument("--overwrite", action="store_true", help="empty the output folder if made with other settings")
+    arguments = parser.parse_args()
+
+    from preprocess.embedding import embed_folder, read_shards_manifest
+
+    read_shards_manifest(arguments.shards)
+    out = arguments.out or pathlib.Path(arguments.shards).with_name("embedded")
+    with EncoderProcess(arguments.clip) as encoder:
+        manifest = embed_folder(arguments.shards, out, encoder, arguments.overwrite)
+    counts, clip = manifest["counts"], manifest["settings"]["clip"]
+    print(
+        f"Embedded {counts['train'] + counts['val']} images and {sum(manifest['caption_counts'].values())} captions "
+        f"with {clip['name']} ({clip['embedding_dim']} numbers each, {manifest['precision']}) into {out}."
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,1 @@
+"""CLIP-conditioned variational autoencoders in Keras."""

@@ -1,0 +1,102 @@
+"""What happens around an epoch of training: seeds, checkpoints, grids and a bar."""
+
+import pathlib
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from cvae.plots import save_curves, save_grid
+from cvae.runs import BEST, LAST, write_log
+from preprocess.files import atomic_path
+
+
+def seed_generators(model):
+    """The model's random number generators, in a fixed order."""
+    layers = [layer for layer in model._flatten_layers() if hasattr(layer, "seed_generator")]
+    return [layer.seed_generator for layer in layers]
+
+
+class SeedByEpoch(keras.callbacks.Callback):
+    """Sets the model's random numbers from the seed and the epoch.
+
+    A resumed training then draws what an undisturbed one would have drawn, and every validation draws the same noise,
+    so that its epochs can be compared.
+    """
+
+    def __init__(self, seed):
+        super().__init__()
+        self.seed = seed
+
+    def _set(self, counter):
+        for index, generator in enumerate(seed_generators(self.model)):
+            generator.state.assign(np.array([self.seed * 1009 + index, counter], generator.state.dtype))
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._set((epoch + 1) << 16)
+
+    def on_test_begin(self, logs=None):
+        self._set(0)
+
+
+class RunWriter(keras.callbacks.Callback):
+    """After each epoch writes log.csv, loss.png, best.keras if it is the best, and last.keras last of all.
+
+    Args:
+        run: the run folder.
+        history: the rows of the epochs done before, to which new ones are added.
+    """
+
+    def __init__(self, run, history):
+        super().__init__()
+        self.run, self.history = pathlib.Path(run), history
+
+    def on_epoch_end(self, epoch, logs=None):
+        names = sorted(logs, key=lambda name: (name.startswith("val_"), "loss" not in name, name))
+        row = {"epoch": epoch + 1} | {name: float(logs[name]) for name in names}
+        best = min((past["val_loss"] for past in self.history), default=float("inf"))
+        self.history.append(row)
+        write_log(self.run, self.history)
+        save_curves(self.run / "loss.png", self.history)
+        if row["val_loss"] < best:
+            with atomic_path(self.run / BEST) as partial:
+                self.model.save(partial, include_optimizer=False)
+        with atomic_path(self.run / LAST) as partial:
+            self.model.save(partial)
+
+
+class GridPainter(keras.callbacks.Callback):
+    """After each epoch draws the same prompts with the same noise: samples/epoch-0001.png and so on."""
+
+    def __init__(self, run, prompts, embeddings, columns, seed):
+        super().__init__()
+        self.folder, self.prompts = pathlib.Path(run) / "samples", prompts
+        self.embeddings, self.columns, self.seed = embeddings, columns, seed
+
+    def on_epoch_end(self, epoch, logs=None):
+        from cvae.generation import draw
+
+        rows = draw(self.model, self.embeddings, self.columns, self.seed)
+        title = f"epoch {epoch + 1}, validation loss {logs['val_loss']:.0f}"
+        save_grid(self.folder / f"epoch-{epoch + 1:04d}.png", rows, self.prompts, title)
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """One bar for the whole training, with the losses of the last epoch."""
+
+    def __init__(self, epochs_done, epochs, steps):
+        super().__init__()
+        self.epochs, self.steps = epochs, steps
+        self.bar = tqdm(total=epochs * steps, initial=epochs_done * steps, desc="training", unit=" steps")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.bar.set_description(f"epoch {epoch + 1}/{self.epochs}")
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.bar.update()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.bar.set_postfix(loss=f"{logs['loss']:.0f}", val_loss=f"{logs['val_loss']:.0f}")
+
+    def on_train_end(self, logs=None):
+        self.bar.close()

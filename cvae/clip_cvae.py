@@ -1,0 +1,155 @@
+"""The coursework's CVAE: an autoencoder of photographs, told what CLIP sees in them or reads in their captions."""
+
+import keras
+from keras import layers, ops
+
+from cvae import losses
+from cvae.layers import BatchNormalization, Sampling
+
+# The spatial size and channels that the decoder begins with.
+BASE_SIZE, BASE_CHANNELS = 8, 256
+KL_WEIGHT, SSIM_WEIGHT = 0.5, 0.1
+
+
+@keras.saving.register_keras_serializable("cvae")
+class ClipCVAE(keras.Model):
+    """A conditional VAE (Sohn et al. 2015) on 64 or 128 px images and CLIP embeddings.
+
+    Trained by plain `fit` on a dataset of ((image, embedding),); `compute_loss` gives
+    BCE + 0.5 KL + 0.1 (1 - SSIM), each summed over pixels or latent dimensions and averaged over the batch, and logs
+    bce, kl and ssim beside it.
+
+    Args:
+        image_size: 64 or 128 pixels.
+        latent_dim: numbers in the latent z.
+        dropout: rate of the dropout on z, in training only.
+        embedding_dim: d of the embeddings.
+        width: factor on the channels and hidden units, 1.0 being the coursework's; for small machines.
+
+    Call arguments:
+        inputs: (image, embedding): float32 (n, image_size, image_size, 3) in [0, 1] and (n, embedding_dim).
+
+    Call returns:
+        (reconstruction, mean, log_var): float32, shaped as the image and twice (n, latent_dim).
+
+    Raises:
+        ValueError: an image size other than 64 and 128.
+
+    Example:
+        >>> model = ClipCVAE(64)
+        >>> model.decode(keras.random.normal((2, 128)), embeddings).shape
+        (2, 64, 64, 3)
+    """
+
+    def __init__(self, image_size, latent_dim=128, dropout=0.3, embedding_dim=512, width=1.0, **kwargs):
+        super().__init__(**kwargs)
+        if image_size not in (64, 128):
+            raise ValueError(f"image_size is 64 or 128, not {image_size}")
+        self.image_size = image_size
+        self.latent_dim = latent_dim
+        self.dropout = dropout
+        self.embedding_dim = embedding_dim
+        self.width = width
+
+        self.encoder = self._build_encoder()
+        self.sampling = Sampling(dtype="float32")
+        self.latent_dropout = layers.Dropout(dropout, dtype="float32")
+        self.decoder = self._build_decoder()
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in ("bce", "kl", "ssim")}
+        self.built = True
+
+    def _scaled(self, units):
+        return max(8, int(units * self.width))
+
+    def _convolution(self, x, kind, channels, kernel, stride):
+        x = kind(
+            self._scaled(channels),
+            kernel,
+            strides=stride,
+            padding="same",
+            kernel_initializer="he_normal",
+            dtype=self.dtype_policy,
+        )(x)
+        x = BatchNormalization(dtype=self.dtype_policy)(x)
+        return layers.LeakyReLU(dtype=self.dtype_policy)(x)
+
+    def _dense(self, x, units, dtype=None):
+        return layers.Dense(units, kernel_initializer="he_normal", dtype=dtype or self.dtype_policy)(x)
+
+    def _build_encoder(self):
+        policy = self.dtype_policy
+        image = keras.Input((self.image_size, self.image_size, 3), name="image")
+        embedding = keras.Input((self.embedding_dim,), name="embedding")
+        x = image
+        for channels, kernel in ((256, 3), (256, 5), (128, 3), (128, 3)):
+            x = self._convolution(x, layers.Conv2D, channels, kernel, stride=2)
+        x = layers.Flatten(dtype=policy)(x)
+        x = layers.Concatenate(dtype=policy)([x, embedding])
+        for units in (2048, 2048, 1024):
+            x = layers.LeakyReLU(dtype=policy)(self._dense(x, self._scaled(units)))
+        x = BatchNormalization(dtype=policy)(x)
+        mean = self._dense(x, self.latent_dim, dtype="float32")
+        log_var = self._dense(x, self.latent_dim, dtype="float32")
+        return keras.Model([image, embedding], [mean, log_var], name="encoder")
+
+    def _build_decoder(self):
+        policy = self.dtype_policy
+        z = keras.Input((self.latent_dim,), name="z")
+        embedding = keras.Input((self.embedding_dim,), name="embedding")
+        condition = self._dense(embedding, 32)
+        x = layers.Concatenate(dtype=policy)([z, condition])
+        channels = self._scaled(BASE_CHANNELS)
+        x = self._dense(x, BASE_SIZE * BASE_SIZE * channels)
+        x = layers.LeakyReLU(dtype=policy)(BatchNormalization(dtype=policy)(x))
+        x = layers.Reshape((BASE_SIZE, BASE_SIZE, channels), dtype=policy)(x)
+        last_stride = self.image_size // 64
+        for channels, kernel, stride in ((256, 3, 2), (256, 5, 2), (128, 5, 2), (128, 3, 1), (32, 5, last_stride)):
+            x = self._convolution(x, layers.Conv2DTranspose, channels, kernel, stride)
+        x = layers.Conv2D(3, 5, padding="same", kernel_initializer="he_normal", dtype=policy)(x)
+        image = layers.Activation("sigmoid", dtype="float32")(x)
+        return keras.Model([z, embedding], image, name="decoder")
+
+    def encode(self, image, embedding, training=False):
+        """Gives the posterior's mean and log-variance, each float32 (n, latent_dim)."""
+        mean, log_var = self.encoder([image, embedding], training=training)
+        return mean, losses.clip_log_var(log_var)
+
+    def reparameterize(self, mean, log_var):
+        """Draws z, float32 (n, latent_dim), from the posterior."""
+        return self.sampling(mean, log_var)
+
+    def decode(self, z, embedding, training=False):
+        """Gives pictures float32 (n, image_size, image_size, 3) in [0, 1] for z (n, latent_dim) and embeddings."""
+        return self.decoder([z, embedding], training=training)
+
+    def call(self, inputs, training=False):
+        image, embedding = inputs
+        mean, log_var = self.encode(image, embedding, training=training)
+        z = self.latent_dropout(self.reparameterize(mean, log_var), training=training)
+        return self.decode(z, embedding, training=training), mean, log_var
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        image, _ = x
+        reconstruction, mean, log_var = y_pred
+        parts = {
+            "bce": ops.mean(losses.bce(image, reconstruction)),
+            "kl": ops.mean(losses.kl_divergence(mean, log_var)),
+            "ssim": ops.mean(losses.ssim(image, reconstruction)),
+        }
+        for name, value in parts.items():
+            # Weighted as Keras weighs the loss, so that a smaller last batch counts for less.
+            self.trackers[name].update_state(value, sample_weight=ops.shape(image)[0])
+        return parts["bce"] + KL_WEIGHT * parts["kl"] + SSIM_WEIGHT * (1 - parts["ssim"])
+
+    @property
+    def metrics(self):
+        return [*super().metrics, *self.trackers.values()]
+
+    def get_config(self):
+        return super().get_config() | {
+            "image_size": self.image_size,
+            "latent_dim": self.latent_dim,
+            "dropout": self.dropout,
+            "embedding_dim": self.embedding_dim,
+            "width": self.width,
+        }

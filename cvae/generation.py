@@ -1,0 +1,81 @@
+"""From prompts to pictures."""
+
+import pathlib
+import re
+
+import numpy as np
+
+from cvae.plots import save_grid, to_uint8
+from cvae.prompts import check_prompts, encode_prompts
+from cvae.runs import BEST, load_model, read_config
+from preprocess.errors import UserError
+from preprocess.files import atomic_path
+
+# Pictures decoded at once.
+BATCH = 64
+
+
+def draw(model, embeddings, count, seed):
+    """Draws `count` pictures for each embedding.
+
+    The noise depends on the seed and on the picture's number alone, so that every prompt gets the same `count` noises and
+    asking for more pictures leaves the first ones as they were.
+
+    Args:
+        model: has `decode(z, embedding)` and `latent_dim`.
+        embeddings: float32 (n, d).
+        count: pictures an embedding.
+        seed: of the noise.
+
+    Returns:
+        float32 (n, count, size, size, 3) in [0, 1].
+    """
+    noise = np.random.default_rng(seed).standard_normal((count, model.latent_dim)).astype(np.float32)
+    z = np.tile(noise, (len(embeddings), 1))
+    conditions = np.repeat(embeddings, count, axis=0)
+    parts = [
+        np.asarray(model.decode(z[start : start + BATCH], conditions[start : start + BATCH]))
+        for start in range(0, len(z), BATCH)
+    ]
+    pictures = np.concatenate(parts)
+    return pictures.reshape(len(embeddings), count, *pictures.shape[1:])
+
+
+def _slug(text):
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60] or "prompt"
+
+
+def generate(run, prompts, count=4, seed=0, out=None, clip_spec=None):
+    """Draws pictures for prompts with a trained run: a labelled grid and one PNG a picture.
+
+    Args:
+        run: the run folder.
+        prompts: strings.
+        count: pictures a prompt.
+        seed: the same seed draws the same pictures.
+        out: the output folder; by default `generated` in the run folder.
+        clip_spec: the encoder, if it is not where it was when the data were embedded.
+
+    Returns:
+        The path of the grid.
+
+    Raises:
+        UserError: no such run, an empty prompt, or an encoder that is not the one the run was trained with.
+    """
+    from PIL import Image
+
+    check_prompts(prompts)
+    if count < 1 or seed < 0:
+        raise UserError("--count must be at least 1 and --seed at least 0.")
+    config = read_config(run)
+    if not (pathlib.Path(run) / BEST).is_file():
+        load_model(run)
+    embeddings = encode_prompts(prompts, clip_spec or config["clip_spec"], config["clip"])
+    rows = draw(load_model(run), embeddings, count, seed)
+    out = pathlib.Path(out or pathlib.Path(run) / "generated")
+    for number, (prompt, pictures) in enumerate(zip(prompts, to_uint8(rows)), 1):
+        for index, picture in enumerate(pictures, 1):
+            with atomic_path(out / f"{number:02d}-{_slug(prompt)}-{index}.png") as partial:
+                Image.fromarray(picture).save(partial)
+    save_grid(out / "grid.png", rows, prompts)
+    return out / "grid.png"

@@ -1,0 +1,53 @@
+"""Layers that Keras has, faster or shorter."""
+
+import keras
+from keras import layers, ops
+
+
+@keras.saving.register_keras_serializable("cvae")
+class BatchNormalization(layers.BatchNormalization):
+    """`keras.layers.BatchNormalization`, with TensorFlow's fused kernel in training on images.
+
+    Keras 3 writes batch normalisation out in about fifteen passes over the activations, a third of a whole training step
+    of the CVAE in bfloat16 on a CPU; the fused kernel is one. Weights and results are the same (see the tests).
+    """
+
+    def call(self, inputs, training=None, mask=None):
+        fused = keras.backend.backend() == "tensorflow" and training and self.trainable and len(inputs.shape) == 4
+        if not fused:
+            return super().call(inputs, training=training, mask=mask)
+        import tensorflow as tf
+
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=self.gamma,
+            offset=self.beta,
+            mean=tf.zeros([0]),
+            variance=tf.zeros([0]),
+            epsilon=self.epsilon,
+            is_training=True,
+        )
+        # The kernel gives the sample's variance; Keras keeps the population's.
+        count = ops.cast(ops.prod(ops.shape(inputs)[:-1]), "float32")
+        variance = variance * (count - 1) / count
+        momentum = self.momentum
+        self.moving_mean.assign(self.moving_mean * momentum + mean * (1 - momentum))
+        self.moving_variance.assign(self.moving_variance * momentum + variance * (1 - momentum))
+        return outputs
+
+
+@keras.saving.register_keras_serializable("cvae")
+class Sampling(layers.Layer):
+    """Draws z = mean + exp(log_var / 2) * noise, in float32 (the reparametrisation of Kingma and Welling 2013)."""
+
+    def __init__(self, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, mean, log_var):
+        noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=self.seed_generator)
+        return mean + ops.exp(0.5 * log_var) * noise
+
+    def get_config(self):
+        return super().get_config() | {"seed": self.seed}

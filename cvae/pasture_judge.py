@@ -1,0 +1,133 @@
+"""How often pictures show what a pasture prompt asks for, judged by a classifier that no model was trained with.
+
+`python -m cvae.pasture_judge` trains the classifier on freshly drawn scenes, about two minutes on two cores.
+"""
+
+import pathlib
+
+import keras
+import numpy as np
+from keras import layers
+
+from cvae.layers import BatchNormalization
+from preprocess.errors import run_command
+from preprocess.files import atomic_path
+from preprocess.pasture.samples import draw_samples
+from preprocess.pasture.scenes import ATTRIBUTES, HELD_OUT
+
+CHECKPOINT = pathlib.Path(__file__).with_suffix(".keras")
+SIZE = 64
+# What a prompt of the gallery names, and so what is judged.
+JUDGED = ("animal", "coat", "ground", "sky")
+
+_GROUND = {"grass": "on green grass", "snow": "in the snow", "straw": "on yellow straw", "hills": "on rolling green hills"}
+_SKY = {"blue": "under a clear blue sky", "grey": "under a dull grey sky", "sunset": "under a glowing sunset sky"}
+
+
+def gallery_prompts():
+    """[(prompt, {attribute: value})] for the combinations that no data set of scenes holds."""
+    return [
+        (
+            f"A {coat} {animal} {_GROUND[ground]} {_SKY[sky]}",
+            {"animal": animal, "coat": coat, "ground": ground, "sky": sky},
+        )
+        for animal, coat, ground, sky in sorted(HELD_OUT)
+    ]
+
+
+def build_judge():
+    """A small convolutional network from (n, 64, 64, 3) in [0, 1] to a softmax for every attribute."""
+    image = keras.Input((SIZE, SIZE, 3))
+    x = layers.GaussianNoise(0.03)(image)
+    for channels in (32, 64, 96, 128):
+        x = layers.Conv2D(channels, 3, strides=2, padding="same", use_bias=False)(x)
+        x = layers.ReLU()(BatchNormalization()(x))
+    x = layers.Dropout(0.2)(layers.Flatten()(layers.AveragePooling2D(2)(x)))
+    x = layers.Dense(128, activation="relu")(x)
+    outputs = {name: layers.Dense(len(values), "softmax", name=name)(x) for name, values in ATTRIBUTES.items()}
+    return keras.Model(image, outputs)
+
+
+def _blur(rng, images):
+    """Blurs half of the images, a VAE's pictures being softer than drawings."""
+    images = images.copy()
+    for index in np.flatnonzero(rng.random(len(images)) < 0.5):
+        image, passes = images[index], rng.integers(1, 4)
+        for _ in range(passes):
+            padded = np.pad(image, ((1, 1), (1, 1), (0, 0)), mode="edge")
+            image = (padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4
+            image = (image[:, :-2] + 2 * image[:, 1:-1] + image[:, 2:]) / 4
+        images[index] = image
+    return images
+
+
+def train_judge(scenes=8000, epochs=10, seed=100):
+    """Trains the classifier. Returns it and its accuracy an attribute on 1,000 scenes that it has not seen."""
+    keras.utils.set_random_seed(seed)
+    rng = np.random.default_rng(seed)
+    images, labels = draw_samples(scenes, seed, SIZE)
+    images = _blur(rng, images.astype(np.float32) / 255)
+    judge = build_judge()
+    steps = epochs * (scenes // 64)
+    judge.compile(
+        keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(2e-3, steps), weight_decay=1e-3),
+        loss={name: "sparse_categorical_crossentropy" for name in ATTRIBUTES},
+    )
+    targets = {name: labels[:, column] for column, name in enumerate(ATTRIBUTES)}
+    judge.fit(images, targets, batch_size=64, epochs=epochs, verbose=2)
+    return judge, judge_accuracy(judge, 1000, seed + 1)
+
+
+def load_judge():
+    """The classifier that comes with the project."""
+    return keras.models.load_model(CHECKPOINT, safe_mode=True)
+
+
+def see(judge, images):
+    """What the judge sees: {attribute: [values]} for float images (n, side, side, 3) in [0, 1]."""
+    if images.shape[1] != SIZE:
+        images = np.asarray(keras.ops.image.resize(images, (SIZE, SIZE), antialias=True))
+    answers = judge.predict(images, verbose=0)
+    return {name: [values[index] for index in answers[name].argmax(-1)] for name, values in ATTRIBUTES.items()}
+
+
+def judge_accuracy(judge, count, seed):
+    """The judge's accuracy an attribute on freshly drawn scenes."""
+    images, labels = draw_samples(count, seed, SIZE)
+    seen = see(judge, images.astype(np.float32) / 255)
+    return {
+        name: float(np.mean([value == values[row] for value, row in zip(seen[name], labels[:, column])]))
+        for column, (name, values) in enumerate(ATTRIBUTES.items())
+    }
+
+
+def score(judge, pictures, expected):
+    """The share of pictures that show what was asked for.
+
+    Args:
+        judge: of `load_judge`.
+        pictures: float (prompts, count, side, side, 3) in [0, 1].
+        expected: one {attribute: value} a prompt.
+
+    Returns:
+        bool (prompts, count, attributes), attributes in the order of `JUDGED`.
+    """
+    count = pictures.shape[1]
+    seen = see(judge, pictures.reshape(-1, *pictures.shape[2:]))
+    right = [
+        [[seen[name][row * count + column] == wanted[name] for name in JUDGED] for column in range(count)]
+        for row, wanted in enumerate(expected)
+    ]
+    return np.array(right)
+
+
+def main():
+    judge, accuracy = train_judge()
+    with atomic_path(CHECKPOINT) as partial:
+        judge.save(partial, include_optimizer=False)
+    parts = ", ".join(f"{name} {value:.1%}" for name, value in accuracy.items())
+    print(f"Saved {CHECKPOINT}: right on 1,000 new scenes for {parts}.")
+
+
+if __name__ == "__main__":
+    run_command(main)

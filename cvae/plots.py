@@ -1,0 +1,91 @@
+"""Pictures about pictures: labelled grids and loss curves."""
+
+import textwrap
+
+import numpy as np
+
+from preprocess.files import atomic_path
+
+
+def to_uint8(images):
+    """float [0, 1] -> uint8 [0, 255]."""
+    return np.round(np.clip(np.asarray(images, np.float32), 0, 1) * 255).astype(np.uint8)
+
+
+def _figure(*size):
+    # The object, not pyplot: no global state, no display, nothing to close.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=size, layout="constrained")
+
+
+def _save(figure, path, dpi=110):
+    with atomic_path(path) as partial:
+        figure.savefig(partial, dpi=dpi)
+
+
+def save_grid(path, rows, labels, title=None):
+    """Writes a PNG with one labelled row of pictures a prompt.
+
+    Args:
+        path: the PNG.
+        rows: float (prompts, pictures, height, width, 3) in [0, 1].
+        labels: one string a row, drawn at its left.
+        title: drawn on top.
+    """
+    rows = to_uint8(rows)
+    columns = rows.shape[1]
+    figure = _figure(2.4 + 1.3 * columns, 1.35 * len(rows) + (0.4 if title else 0))
+    axes = figure.subplots(len(rows), columns + 1, squeeze=False, width_ratios=[1.8] + [1] * columns)
+    for row, label, images in zip(axes, labels, rows):
+        row[0].text(1, 0.5, textwrap.fill(label, 24), ha="right", va="center", fontsize=9)
+        for axis, image in zip(row[1:], images):
+            axis.imshow(image)
+    for axis in axes.flat:
+        axis.axis("off")
+    if title:
+        figure.suptitle(title, fontsize=10)
+    _save(figure, path)
+
+
+def save_sheet(path, images, captions):
+    """Writes a PNG of pictures, four to a row, each with its caption below.
+
+    Args:
+        path: the PNG.
+        images: float (n, height, width, 3) in [0, 1].
+        captions: n strings.
+    """
+    columns = 4
+    rows = -(-len(images) // columns)
+    figure = _figure(2.3 * columns, 2.75 * rows)
+    axes = figure.subplots(rows, columns, squeeze=False).flat
+    for axis in axes:
+        axis.axis("off")
+    for axis, image, caption in zip(figure.axes, to_uint8(images), captions):
+        axis.imshow(image, interpolation="lanczos")
+        axis.set_title("\n".join(textwrap.fill(line, 30) for line in caption.splitlines()), fontsize=8, y=-0.02, va="top")
+    _save(figure, path)
+
+
+def save_curves(path, history):
+    """Writes a PNG of the loss and its parts by epoch.
+
+    Args:
+        path: the PNG.
+        history: a list of {"epoch", "loss", "bce", ..., "val_loss", "val_bce", ...}, one an epoch.
+    """
+    names = [name for name in history[0] if f"val_{name}" in history[0]]
+    epochs = [row["epoch"] for row in history]
+    figure = _figure(3.2 * len(names), 2.8)
+    for axis, name in zip(np.ravel(figure.subplots(1, len(names))), names):
+        axis.plot(epochs, [row[name] for row in history], label="training")
+        axis.plot(epochs, [row[f"val_{name}"] for row in history], label="validation")
+        axis.set(title=name, xlabel="epoch")
+        axis.grid(alpha=0.3)
+        # The first validations after a start can be far off, before BatchNorm's averages settle.
+        values = [row[key] for row in history[len(history) // 5 :] for key in (name, f"val_{name}")]
+        margin = 0.1 * (max(values) - min(values)) or 1
+        axis.set_ylim(min(values) - margin, max(values) + 3 * margin)
+    figure.axes[0].legend(fontsize=8)
+    _save(figure, path)

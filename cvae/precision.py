@@ -1,0 +1,31 @@
+"""Which arithmetic the hardware at hand is fast in."""
+
+import pathlib
+
+import keras
+
+
+def best_policy():
+    """"mixed_bfloat16" where the CPU, GPU or TPU multiplies bfloat16 in hardware, else "float32"."""
+    return "mixed_bfloat16" if _has_bfloat16() else "float32"
+
+
+def _has_bfloat16():
+    if keras.backend.backend() == "jax":
+        import jax
+
+        device = jax.devices()[0]
+        if device.platform == "gpu":
+            return float(device.compute_capability) >= 8.0
+        return device.platform == "tpu" or _cpu_has_bfloat16()
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        return tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0)) >= (8, 0)
+    return bool(tf.config.list_physical_devices("TPU")) or _cpu_has_bfloat16()
+
+
+def _cpu_has_bfloat16():
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    return cpuinfo.is_file() and "amx_bf16" in cpuinfo.read_text()

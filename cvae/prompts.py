@@ -1,0 +1,53 @@
+"""The project's prompts, and prompts turned into embeddings."""
+
+import numpy as np
+
+from clip_wrapper import EncoderProcess
+from preprocess.errors import UserError
+
+# Drawn after every epoch of training and shown in the README.
+PROMPTS = (
+    "Cow in grass with blue sky",
+    "White sheep on a mountain under blue sky",
+    "Cows playing in the snow",
+    "a horse running on green grass",
+    "a dog running through the snow",
+    "sunset over mountains",
+    "a forest in autumn",
+    "farm",
+)
+
+
+def check_prompts(prompts):
+    """Raises a UserError for an empty prompt."""
+    if not prompts or not all(prompt.strip() for prompt in prompts):
+        raise UserError("a prompt is empty; write what the picture should show, such as \"Cows playing in the snow\".")
+
+
+def encode_prompts(prompts, clip_spec, clip):
+    """Embeds prompts with the encoder that a data set was embedded with, in a process of its own.
+
+    Args:
+        prompts: strings.
+        clip_spec: what loads the encoder (see `clip_wrapper.load_encoder`).
+        clip: the `clip` part of the data's manifest, which the encoder must fit.
+
+    Returns:
+        float32 (n, d), L2-normalised.
+
+    Raises:
+        UserError: an empty prompt, or an encoder that is not there or not the data's.
+    """
+    check_prompts(prompts)
+    with EncoderProcess(clip_spec) as encoder:
+        if encoder.embedding_dim != clip["embedding_dim"]:
+            raise UserError(
+                f"{clip_spec} gives {encoder.embedding_dim} numbers, the model was trained with {clip['embedding_dim']}; "
+                f"give --clip the {clip['name']} that embedded its data."
+            )
+        if encoder.weights_sha256 != clip["weights_sha256"]:
+            raise UserError(
+                f"{clip_spec} has other weights than the {clip['name']} that embedded the model's data; "
+                "give --clip that file."
+            )
+        return np.asarray(encoder.encode_texts(list(prompts)), np.float32)

@@ -1,0 +1,82 @@
+"""A run folder: what a training wrote, and how to get its model back.
+
+    run.json             variant, data, settings and the encoder's name and hash
+    best.keras           the model of the best validation loss
+    last.keras           the model and its optimiser after the last finished epoch
+    log.csv              the loss and its parts by epoch
+    loss.png, samples/   curves, and a grid of pictures for fixed prompts and noise an epoch
+    tensorboard/         the same numbers for TensorBoard
+"""
+
+import csv
+import io
+import json
+import pathlib
+
+from preprocess.errors import UserError
+from preprocess.files import write_json, write_text
+
+BEST, LAST, LOG, CONFIG = "best.keras", "last.keras", "log.csv", "run.json"
+
+
+def write_config(run, config):
+    write_json(pathlib.Path(run) / CONFIG, config)
+
+
+def read_config(run):
+    """Reads `run.json`.
+
+    Raises:
+        UserError: the folder is not a run.
+    """
+    path = pathlib.Path(run) / CONFIG
+    try:
+        config = json.loads(path.read_text())
+        config["variant"], config["settings"], config["clip"], config["clip_spec"]
+    except FileNotFoundError:
+        raise UserError(f"{run} is not a run folder (no {CONFIG}); train one with `python -m cvae train`.") from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"{path} is not what `python -m cvae train` writes; name the folder of a run.") from None
+    return config
+
+
+def load_model(run, file_name=BEST):
+    """Loads a run's model.
+
+    Raises:
+        UserError: the folder is not a run, has no model yet, or the file is damaged.
+    """
+    import keras
+
+    from cvae import clip_cvae  # noqa: F401  registers the class by its name
+
+    read_config(run)
+    path = pathlib.Path(run) / file_name
+    if not path.is_file():
+        raise UserError(f"{run} has no {file_name}: its first epoch has not ended; train it with `python -m cvae train`.")
+    try:
+        return keras.models.load_model(path, safe_mode=True)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        reason = str(error).splitlines()[0][:150]
+        raise UserError(f"{path} cannot be loaded ({reason}); train the run again.") from None
+
+
+def write_log(run, history):
+    """Writes log.csv from a list of one dict an epoch."""
+    table = io.StringIO()
+    writer = csv.DictWriter(table, fieldnames=list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    write_text(pathlib.Path(run) / LOG, table.getvalue())
+
+
+def read_log(run):
+    """Reads log.csv as a list of one dict an epoch; an empty one if there is none."""
+    path = pathlib.Path(run) / LOG
+    if not path.is_file():
+        return []
+    with open(path, newline="") as file:
+        return [
+            {name: int(value) if name == "epoch" else float(value) for name, value in row.items()}
+            for row in csv.DictReader(file)
+        ]

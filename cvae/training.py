@@ -1,0 +1,192 @@
+"""Trains a variant with `fit`; interrupted at any point, it goes on from the last finished epoch."""
+
+import dataclasses
+import pathlib
+import shutil
+
+import numpy as np
+
+from cvae.prompts import PROMPTS, encode_prompts
+from cvae.runs import BEST, CONFIG, LAST, load_model, read_config, read_log, write_config
+from cvae.variants import find_variant
+from preprocess.datasets import load, read_info
+from preprocess.errors import UserError
+
+# Pictures of each prompt in the grid after an epoch.
+GRID_COLUMNS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What a training depends on besides its variant and data; kept in run.json.
+
+    Attributes:
+        epochs: epochs in all. batch_size: pairs a step. learning_rate: Adam's.
+        width: factor on the model's channels. seed: of weights, noise and order.
+        precision: a Keras dtype policy; None for bfloat16 where the hardware has it.
+    """
+
+    epochs: int = 25
+    batch_size: int = 32
+    learning_rate: float = 5e-4
+    width: float = 1.0
+    seed: int = 0
+    precision: str | None = None
+
+    def check(self):
+        """Raises a UserError for a value that cannot be."""
+        if self.epochs < 1 or self.batch_size < 2:
+            raise UserError("--epochs must be at least 1 and --batch-size at least 2.")
+        if not 0 < self.width <= 4 or not 0 < self.learning_rate < 1:
+            raise UserError("--width must be between 0 and 4, --learning-rate between 0 and 1.")
+
+
+def build_model(variant, embedding_dim, settings):
+    """Builds and compiles the model of a variant."""
+    import keras
+
+    from cvae.clip_cvae import ClipCVAE
+    from cvae.precision import best_policy
+
+    keras.utils.set_random_seed(settings.seed)
+    model = ClipCVAE(
+        variant.image_size,
+        dropout=variant.dropout,
+        embedding_dim=embedding_dim,
+        width=settings.width,
+        dtype=settings.precision or best_policy(),
+    )
+    # XLA is slower on CPUs, above all in bfloat16, and wins little on GPUs with layers of this size.
+    model.compile(keras.optimizers.Adam(settings.learning_rate), jit_compile=keras.backend.backend() == "jax")
+    return model
+
+
+def _start(run, variant_name, info, settings):
+    """Makes the run folder and a fresh model."""
+    run.mkdir(parents=True, exist_ok=True)
+    model = build_model(find_variant(variant_name), info.embedding_dim, settings)
+    write_config(
+        run,
+        {
+            "variant": variant_name,
+            "data": str(info.folder.resolve()),
+            "settings": dataclasses.asdict(settings),
+            "clip": info.clip,
+            "clip_spec": info.clip_spec,
+            "theme": info.theme,
+        },
+    )
+    return model, []
+
+
+def _resume(run, variant_name, info, settings):
+    """Loads a run's model, optimiser and log."""
+    config = read_config(run)
+    asked = dataclasses.asdict(settings) | {"epochs": config["settings"]["epochs"]}
+    if (config["variant"], config["clip"]) != (variant_name, info.clip) or config["settings"] != asked:
+        raise UserError(f"{run} was trained with other settings ({run / CONFIG} has them); give the same or another --run.")
+    if not (run / LAST).is_file():
+        return _start(run, variant_name, info, settings)
+    model = load_model(run, LAST)
+    epochs_done = int(model.optimizer.iterations) // (info.counts["train"] // settings.batch_size)
+    # A kill between the two files leaves a row for an epoch that is run again.
+    history = read_log(run)[:epochs_done]
+    write_config(run, config | {"settings": dataclasses.asdict(settings)})
+    return model, history
+
+
+def _embed_grid_prompts(run, info):
+    """The embeddings of the grid's prompts, kept in the run folder; None, with a note, if the encoder is not there."""
+    path = run / "prompts.npz"
+    if path.is_file():
+        with np.load(path) as stored:
+            return stored["embeddings"]
+    try:
+        embeddings = encode_prompts(PROMPTS, info.clip_spec, info.clip)
+    except UserError as error:
+        print(f"note: no sample grids, since the encoder cannot be used: {error}")
+        return None
+    np.savez(path, embeddings=embeddings)
+    return embeddings
+
+
+def train(variant_name, data, run=None, settings=Settings(), resume=False, overwrite=False):
+    """Trains a variant on a folder of embedded shards.
+
+    Args:
+        variant_name: a key of `VARIANTS`.
+        data: a folder that clip_wrapper.py made.
+        run: the run folder; by default runs/<variant>.
+        settings: see `Settings`.
+        resume: whether to go on with the run that is there: same epochs, optimiser state and best score.
+        overwrite: whether to begin anew in its place.
+
+    Returns:
+        The history: one dict an epoch with "epoch", "loss", "bce", "kl", "ssim" and each as "val_...".
+
+    Raises:
+        UserError: an unknown variant, unusable data or settings, or a run folder that is in the way.
+    """
+    settings.check()
+    variant = find_variant(variant_name)
+    run = pathlib.Path(run or f"runs/{variant_name}")
+    info = read_info(data)
+    if variant.theme not in (None, info.theme):
+        print(f"note: {variant_name} is meant for the theme {variant.theme}, these data were chosen by {info.theme}.")
+    if run.exists() and any(run.iterdir()) and not resume:
+        read_config(run)  # never empty a folder that is no run
+        if not overwrite:
+            raise UserError(f"{run} is there already; add --resume to go on with it, --overwrite to begin anew.")
+        shutil.rmtree(run)
+    batches = [
+        load(data, variant.image_size, variant.condition, split, settings.batch_size, settings.seed)
+        for split in ("train", "val")
+    ]
+    del batches  # only to find faults in the data before anything is written
+    model, history = (_resume if resume and run.exists() else _start)(run, variant_name, info, settings)
+    if len(history) >= settings.epochs:
+        return history
+    embeddings = _embed_grid_prompts(run, info)
+    return _fit(model, run, variant, info, settings, history, embeddings)
+
+
+def _fit(model, run, variant, info, settings, history, embeddings):
+    import keras
+
+    from cvae.callbacks import GridPainter, ProgressBar, RunWriter, SeedByEpoch
+
+    def dataset(split):
+        batches = load(
+            info.folder, variant.image_size, variant.condition, split, settings.batch_size, settings.seed,
+            first_epoch=len(history), repeat=split == "train",
+        )  # fmt: skip
+        return batches.map(lambda image, embedding: ((image, embedding),))
+
+    steps = info.counts["train"] // settings.batch_size
+    callbacks = [
+        SeedByEpoch(settings.seed),
+        RunWriter(run, history),
+        keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
+        ProgressBar(len(history), settings.epochs, steps),
+    ]
+    if embeddings is not None:
+        callbacks.insert(2, GridPainter(run, PROMPTS, embeddings, GRID_COLUMNS, settings.seed))
+    model.fit(
+        dataset("train"),
+        validation_data=dataset("val"),
+        epochs=settings.epochs,
+        initial_epoch=len(history),
+        steps_per_epoch=steps,
+        callbacks=callbacks,
+        shuffle=False,
+        verbose=0,
+    )
+    return history
+
+
+def best_epoch(history):
+    """The row of the lowest validation loss."""
+    return min(history, key=lambda row: row["val_loss"])
+
+
+__all__ = ["BEST", "Settings", "best_epoch", "build_model", "train"]

@@ -1,0 +1,1 @@
+"""Data in: captions, images, TFRecord shards and tf.data pipelines."""

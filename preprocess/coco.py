@@ -1,0 +1,223 @@
+"""From a COCO zip to shards of bucolic photographs, without unzipping it."""
+
+import collections
+import csv
+import functools
+import hashlib
+import io
+import itertools
+import json
+import pathlib
+import zipfile
+import zlib
+
+from tqdm import tqdm
+
+from preprocess.captions import find_captions, read_captions, theme_words, word_pattern
+from preprocess.errors import UserError
+from preprocess.files import MANIFEST, atomic_path, open_folder, write_json, write_text
+from preprocess.images import BadImage, square_jpegs
+from preprocess.parallel import ordered_map
+from preprocess.quiet import import_tensorflow
+from preprocess.records import SPLITS, encode, split_of
+
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
+ENCRYPTED = 0x1
+
+Photo = collections.namedtuple("Photo", "image_id member captions")
+
+
+def list_images(zip_path):
+    """Reads a zip's central directory.
+
+    Returns:
+        {file name without folders: `zipfile.ZipInfo`} of its images.
+
+    Raises:
+        UserError: the zip is missing, truncated, no zip, encrypted, or holds no images.
+    """
+    path = pathlib.Path(zip_path)
+    if not path.is_file():
+        raise UserError(f"{path} not found; give --zip the path of COCO's train2017.zip.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [info for info in archive.infolist() if info.filename.lower().endswith(IMAGE_ENDINGS)]
+    except (zipfile.BadZipFile, OSError) as error:
+        raise UserError(f"{path} is not a zip or is cut short ({error}); download it again.") from None
+    if not members:
+        raise UserError(f"{path} holds no .jpg or .png images; give --zip COCO's train2017.zip.")
+    if any(info.flag_bits & ENCRYPTED for info in members):
+        raise UserError(f"{path} is encrypted; unpack it with its password and zip it again without one.")
+    return {pathlib.PurePosixPath(info.filename).name: info for info in members}
+
+
+def choose_photos(images, captions, words, captions_path, limit=None):
+    """Chooses the photographs with a caption that holds one of `words`, in the order of their ids.
+
+    Raises:
+        UserError: the captions belong to other images, or none matches.
+    """
+    pattern = word_pattern(words)
+    known = [name for name in captions if name in images]
+    if not known:
+        raise UserError(f"{captions_path} describes none of the zip's images; give --captions the file made for this zip.")
+    photos = []
+    for name in known:
+        image_id, texts = captions[name]
+        if any(pattern.search(text) for text in texts):
+            photos.append(Photo(image_id, images[name].filename, tuple(" ".join(text.split()) for text in texts)))
+    if not photos:
+        raise UserError(f"no caption in {captions_path} holds any of: {', '.join(words)}; try --theme or --words.")
+    return sorted(photos)[:limit]
+
+
+# One open archive a worker process.
+_open_zip = functools.cache(zipfile.ZipFile)
+
+
+def prepare(photo, zip_path, sizes):
+    """Reads and resizes one photograph. Returns ({size: JPEG bytes}, None) or (None, the reason it was rejected)."""
+    try:
+        data = _open_zip(zip_path).read(photo.member)
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, zlib.error) as error:
+        return None, f"cannot be read from the zip: {error}"
+    try:
+        return square_jpegs(data, sizes), None
+    except BadImage as error:
+        return None, str(error)
+
+
+def plan_shards(photos, shard_size):
+    """{shard name: its photographs}: the split by the id's hash, then `shard_size` at a time in the order of ids."""
+    shards = {}
+    for split in SPLITS:
+        chosen = [photo for photo in photos if split_of(photo.image_id) == split]
+        for index, start in enumerate(range(0, len(chosen), shard_size)):
+            shards[f"{split}-{index:05d}"] = chosen[start : start + shard_size]
+    return shards
+
+
+def _done_path(out, shard):
+    # Written after the shard itself: a shard without it is made again.
+    return out / f"{shard}.json"
+
+
+def _write_shards(out, shards, zip_path, sizes, workers):
+    tf = import_tensorflow()
+    todo = {name: photos for name, photos in shards.items() if not _done_path(out, name).is_file()}
+    total = sum(map(len, shards.values()))
+    left = sum(map(len, todo.values()))
+    if not left:
+        return
+    task = functools.partial(prepare, zip_path=str(zip_path), sizes=sizes)
+    results = ordered_map(task, itertools.chain.from_iterable(todo.values()), workers)
+    with tqdm(total=total, initial=total - left, desc="resizing", unit=" images") as bar:
+        for name, photos in todo.items():
+            rejected = []
+            with atomic_path(out / f"{name}.tfrecord") as partial, tf.io.TFRecordWriter(str(partial)) as writer:
+                for photo, (jpegs, reason) in zip(photos, results):
+                    file_name = pathlib.PurePosixPath(photo.member).name
+                    if reason:
+                        rejected.append([file_name, reason])
+                    else:
+                        writer.write(encode(photo.image_id, file_name, photo.captions, jpegs))
+                    bar.update()
+            write_json(_done_path(out, name), {"count": len(photos) - len(rejected), "rejected": rejected})
+
+
+def _finish(out, manifest, shards, words):
+    """Writes rejected.csv, captions.json and, last, the complete manifest."""
+    done = {name: json.loads(_done_path(out, name).read_text()) for name in shards}
+    rejected = sorted(entry for shard in done.values() for entry in shard["rejected"])
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows([("file", "reason"), *rejected])
+    write_text(out / "rejected.csv", table.getvalue())
+    gone = {name for name, _ in rejected}
+    kept = [p for photos in shards.values() for p in photos if pathlib.PurePosixPath(p.member).name not in gone]
+    write_json(out / "captions.json", caption_statistics(kept, words))
+    counts = {split: sum(done[name]["count"] for name in shards if name.startswith(split)) for split in SPLITS}
+    manifest |= {
+        "complete": True,
+        "kind": "shards",
+        "counts": counts | {"rejected": len(rejected)},
+        "caption_counts": {split: _count_captions(kept, split) for split in SPLITS},
+        "shards": sorted(f"{name}.tfrecord" for name in shards),
+    }
+    write_json(out / MANIFEST, manifest)
+    return manifest
+
+
+def _count_captions(photos, split):
+    return sum(len(photo.captions) for photo in photos if split_of(photo.image_id) == split)
+
+
+def caption_statistics(photos, words):
+    """How many images mention each word of the theme, and how long and how many captions are."""
+    mentions = {}
+    for word in words:
+        pattern = word_pattern([word])
+        mentions[word] = sum(any(map(pattern.search, photo.captions)) for photo in photos)
+    texts = [text for photo in photos for text in photo.captions]
+    lengths = [len(text.split()) for text in texts]
+    return {
+        "images": len(photos),
+        "captions": len(texts),
+        "captions_per_image": round(len(texts) / max(1, len(photos)), 2),
+        "words_per_caption": round(sum(lengths) / max(1, len(lengths)), 2),
+        "images_that_mention": mentions,
+    }
+
+
+def _fingerprint(photos, images):
+    """A hash of everything that goes into the shards: ids, captions, and the zip's own checksums of the images."""
+    digest = hashlib.sha256()
+    for photo in photos:
+        info = images[pathlib.PurePosixPath(photo.member).name]
+        digest.update(json.dumps([*photo, info.CRC, info.file_size]).encode())
+    return digest.hexdigest()
+
+
+def preprocess_coco(zip_path, out, captions=None, theme="small", words=(), sizes=(64, 128, 224), shard_size=512,
+                    workers=1, limit=None, overwrite=False):
+    """Turns a COCO zip into shards of bucolic photographs; run again, it goes on at the first unfinished shard.
+
+    Args:
+        zip_path: COCO's train2017.zip or any zip of images with captions in COCO's format.
+        out: the output folder: `train-*.tfrecord` and `val-*.tfrecord` (see preprocess.records), each with a small
+            JSON that marks it done, rejected.csv, captions.json (statistics) and manifest.json.
+        captions: the captions' JSON; by default looked for beside the zip.
+        theme: "small" or "large".
+        words: more words to look for.
+        sizes: sides in pixels of the square images in each record.
+        shard_size: images a shard.
+        workers: processes.
+        limit: at most so many images, those of the lowest ids.
+        overwrite: whether to empty an output folder made with other settings.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        UserError: see `list_images`, `read_captions`, `choose_photos` and `open_folder`.
+    """
+    out, zip_path = pathlib.Path(out), pathlib.Path(zip_path)
+    images = list_images(zip_path)
+    captions_path, member = (captions, None) if captions else find_captions(zip_path)
+    words = theme_words(theme, words)
+    photos = choose_photos(images, read_captions(captions_path, member), words, captions_path, limit)
+    settings = {
+        "zip": zip_path.name,
+        "theme": theme,
+        "words": words,
+        "sizes": sorted(sizes),
+        "shard_size": shard_size,
+        "limit": limit,
+        "photos": _fingerprint(photos, images),
+    }
+    del images
+    manifest = open_folder(out, settings, overwrite)
+    if not manifest["complete"]:
+        shards = plan_shards(photos, shard_size)
+        _write_shards(out, shards, zip_path, sorted(sizes), workers)
+        manifest = _finish(out, manifest, shards, words)
+    return manifest

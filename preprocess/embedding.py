@@ -1,0 +1,96 @@
+"""Shards with embeddings: the same records, one image embedding and all caption embeddings added to each."""
+
+import io
+import itertools
+import json
+import pathlib
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from preprocess.errors import UserError
+from preprocess.files import MANIFEST, atomic_path, open_folder, read_manifest, write_json
+from preprocess.quiet import import_tensorflow
+from preprocess.records import CLIP_SIZE, add_embeddings, captions_of, jpeg_of, read_shard
+
+RECORDS_AT_ONCE = 64
+
+
+def read_shards_manifest(shards):
+    """The manifest of a folder of `offline_preprocess.py`.
+
+    Raises:
+        UserError: it is another kind of folder, or not finished.
+    """
+    manifest = read_manifest(shards, "python offline_preprocess.py --zip train2017.zip")
+    if manifest["kind"] != "shards":
+        raise UserError(f"{shards} is embedded already; give the folder that offline_preprocess.py made.")
+    return manifest
+
+
+def embed_folder(shards, out, encoder, overwrite=False):
+    """Embeds every shard of a folder; run again, it goes on at the first unfinished shard.
+
+    Args:
+        shards: a folder of `offline_preprocess.py`.
+        out: the output folder: the same shards with embeddings, and manifest.json.
+        encoder: a `clip_wrapper.EncoderProcess`.
+        overwrite: whether to empty an output folder made with other settings.
+
+    Returns:
+        The output folder's manifest.
+
+    Raises:
+        UserError: see `read_shards_manifest` and `open_folder`.
+    """
+    shards, out = pathlib.Path(shards), pathlib.Path(out)
+    source = read_shards_manifest(shards)
+    settings = {
+        "shards": source["settings"],
+        "clip": {
+            "name": encoder.name,
+            "embedding_dim": encoder.embedding_dim,
+            "image_size": encoder.image_size,
+            "normalization": "l2",
+            "weights_sha256": encoder.weights_sha256,
+        },
+    }
+    manifest = open_folder(out, settings, overwrite)
+    if manifest["complete"]:
+        return manifest
+    # Kept from the start, so that a run that goes on later rounds as this one does.
+    encoder.set_precision(manifest.setdefault("precision", encoder.precision))
+    write_json(out / MANIFEST, manifest)
+    _embed_shards(encoder, shards, out, source)
+    manifest |= {key: source[key] for key in ("counts", "caption_counts", "shards")}
+    manifest |= {"complete": True, "kind": "embedded", "clip_spec": encoder.spec}
+    write_json(out / MANIFEST, manifest)
+    return manifest
+
+
+def _embed_shards(encoder, shards, out, source):
+    sizes = source["settings"]["sizes"]
+    size = CLIP_SIZE if CLIP_SIZE in sizes else max(sizes)
+    counts = {name: json.loads((shards / name).with_suffix(".json").read_text())["count"] for name in source["shards"]}
+    with tqdm(total=sum(counts.values()), desc="embedding", unit=" images") as bar:
+        for name in source["shards"]:
+            if (out / name).is_file():
+                bar.update(counts[name])
+            else:
+                embed_shard(encoder, shards / name, out / name, size, bar.update)
+
+
+def embed_shard(encoder, source, target, size, progress):
+    """Writes a shard again with embeddings of its `size` px images and its captions; calls `progress(images done)`."""
+    tf = import_tensorflow()
+    with atomic_path(target) as partial, tf.io.TFRecordWriter(str(partial)) as writer:
+        stored = read_shard(source)
+        while records := list(itertools.islice(stored, RECORDS_AT_ONCE)):
+            captions = [captions_of(record) for record in records]
+            images = encoder.encode_images([Image.open(io.BytesIO(jpeg_of(record, size))) for record in records])
+            texts = encoder.encode_texts([text for texts in captions for text in texts])
+            ends = np.cumsum([len(texts) for texts in captions])[:-1]
+            for record, image, record_texts in zip(records, images, np.split(texts, ends)):
+                writer.write(add_embeddings(record, image, record_texts))
+            progress(len(records))

@@ -1,0 +1,110 @@
+"""Files that appear whole or not at all, and the manifest that tells what made a folder."""
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+
+from preprocess.errors import UserError
+
+MANIFEST = "manifest.json"
+PARTIAL = ".partial-"
+SCHEMA_VERSION = 1
+
+
+@contextlib.contextmanager
+def atomic_path(path):
+    """Gives a temporary path beside `path`; on success it takes the final name, on failure it is removed."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays last, since writers choose their format by it.
+    partial = path.with_name(PARTIAL + path.name)
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path, text):
+    with atomic_path(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_json(path, value):
+    write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+
+def sha256(path):
+    """The SHA-256 of a file's bytes, in hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_manifest(folder, made_by):
+    """Reads `folder/manifest.json`.
+
+    Args:
+        folder: the folder that a step of the project made.
+        made_by: the command that makes such a folder, for the error.
+
+    Raises:
+        UserError: there is none, it is not JSON, of another schema version, or the step did not finish.
+    """
+    path = pathlib.Path(folder) / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        version = manifest["schema_version"]
+    except FileNotFoundError:
+        raise UserError(f"{folder} has no {MANIFEST}; make it with `{made_by}`.") from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"{path} is not a manifest of this project; make the folder with `{made_by}`.") from None
+    if version != SCHEMA_VERSION:
+        raise UserError(f"{path} has schema version {version}, not {SCHEMA_VERSION}; make it again with `{made_by}`.")
+    if not manifest["complete"]:
+        raise UserError(f"{folder} is not finished; run `{made_by}` again and it goes on where it stopped.")
+    return manifest
+
+
+def open_folder(folder, settings, overwrite=False):
+    """Makes an output folder, or opens one made with the same settings so that work goes on in it.
+
+    Args:
+        folder: the output folder.
+        settings: JSON-able dict of everything that the folder's contents depend on.
+        overwrite: whether to empty a folder that was made with other settings.
+
+    Returns:
+        The folder's manifest, which has `complete` true when nothing is left to do.
+
+    Raises:
+        UserError: the folder holds something else, and `overwrite` is false.
+    """
+    folder = pathlib.Path(folder)
+    path = folder / MANIFEST
+    settings = json.loads(json.dumps(settings))
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; name a folder for the output.")
+    if path.is_file() and not overwrite:
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            found = manifest["settings"]
+        except (ValueError, KeyError, TypeError):
+            raise UserError(f"{path} is not a manifest of this project; choose another --out.") from None
+        if found == settings and manifest.get("schema_version") == SCHEMA_VERSION:
+            return manifest
+        names = sorted(key for key in {*found, *settings} if found.get(key) != settings.get(key))
+        raise UserError(
+            f"{folder} was made with other settings ({', '.join(names) or 'schema'}); "
+            "use --overwrite to make it anew or choose another --out."
+        )
+    # A partial file is what a kill during the very first write leaves.
+    if folder.exists() and any(not entry.name.startswith(PARTIAL) for entry in folder.iterdir()):
+        if not path.is_file():
+            raise UserError(f"{folder} is not empty and was not made by this command; choose another --out.")
+        shutil.rmtree(folder)
+    manifest = {"schema_version": SCHEMA_VERSION, "complete": False, "settings": settings}
+    write_json(path, manifest)
+    return manifest

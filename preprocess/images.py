@@ -1,0 +1,81 @@
+"""From the bytes of a photograph to square JPEGs of the sizes that training and CLIP want."""
+
+import io
+import warnings
+
+from PIL import Image, ImageOps
+
+# About 179 million pixels, the largest professional cameras; more in one small file is a decompression bomb.
+MAX_PIXELS = 2 * 89_478_485
+MIN_SIDE = 16
+JPEG_QUALITY = 95
+
+
+class BadImage(Exception):
+    """An image that cannot be used. The message is the reason that goes into rejected.csv."""
+
+
+def largest_square(image):
+    """Crops the largest centred square from a PIL image."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side))
+
+
+def decode(data, smallest=None):
+    """Decodes an image's bytes into an upright RGB PIL image.
+
+    Args:
+        data: the file's bytes, in any format that Pillow reads; greyscale, CMYK, palettes and EXIF rotation are
+            converted.
+        smallest: a side in pixels that is enough; JPEGs far larger are decoded at a half, a quarter or an eighth of
+            their size, by the codec's own exact scaling, which is several times faster.
+
+    Raises:
+        BadImage: the bytes are no image, a damaged, tiny or huge one.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(io.BytesIO(data))
+            if image.width * image.height > MAX_PIXELS:
+                raise BadImage(f"too many pixels ({image.width} x {image.height})")
+            if min(image.size) < MIN_SIDE:
+                raise BadImage(f"too small ({image.width} x {image.height})")
+            if smallest:
+                image.draft("RGB", (smallest, smallest))
+            image = ImageOps.exif_transpose(image)
+            return image.convert("RGB")
+    except BadImage:
+        raise
+    except Image.DecompressionBombError:
+        raise BadImage("too many pixels") from None
+    except Image.UnidentifiedImageError:
+        raise BadImage("not an image") from None
+    # Damaged files make Pillow's decoders raise nearly anything.
+    except Exception as error:
+        raise BadImage(f"cannot be decoded: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from None
+
+
+def square_jpegs(data, sizes):
+    """Turns an image's bytes into one square JPEG a size.
+
+    Args:
+        data: the file's bytes.
+        sizes: sides in pixels.
+
+    Returns:
+        {size: bytes}, JPEGs of quality 95 without chroma subsampling, resized with antialiasing (Lanczos).
+
+    Raises:
+        BadImage: see `decode`.
+    """
+    square = largest_square(decode(data, smallest=max(sizes)))
+    jpegs = {}
+    for size in sizes:
+        buffer = io.BytesIO()
+        # A gap of 3 lets Pillow shrink by a whole factor first, indistinguishable from Lanczos on the full square.
+        resized = square.resize((size, size), Image.LANCZOS, reducing_gap=3.0)
+        resized.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+        jpegs[size] = buffer.getvalue()
+    return jpegs

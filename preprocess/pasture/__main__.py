@@ -1,0 +1,26 @@
+"""Draws pasture scenes into a COCO-like archive: `python -m preprocess.pasture --out data/pasture --count 2500`."""
+
+import argparse
+
+from preprocess.errors import UserError, run_command
+from preprocess.parallel import available_cores
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m preprocess.pasture", description=__doc__.split(":")[0] + ".")
+    parser.add_argument("--out", default="data/pasture", help="folder for the archive (default: %(default)s)")
+    parser.add_argument("--count", type=int, default=2500, help="pictures to draw (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same pictures (default: 0)")
+    parser.add_argument("--workers", type=int, default=available_cores(), help="processes (default: one a core)")
+    arguments = parser.parse_args()
+    if arguments.count < 1 or arguments.workers < 1 or arguments.seed < 0:
+        raise UserError("--count and --workers must be at least 1, --seed at least 0.")
+    from preprocess.pasture.archive import write_archive
+
+    scenes = write_archive(arguments.out, arguments.count, arguments.seed, arguments.workers)
+    others = arguments.count - scenes
+    print(f"Drew {scenes} pasture scenes and {others} others into {arguments.out}/train2017.zip.")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,58 @@
+"""Writes drawn scenes as an archive in COCO's format, with what was drawn as labels."""
+
+import dataclasses
+import functools
+import io
+import json
+import pathlib
+import zipfile
+
+import numpy as np
+from tqdm import tqdm
+
+from preprocess.files import atomic_path, write_json
+from preprocess.parallel import ordered_map
+from preprocess.pasture.paint import HEIGHT_PX, WIDTH, paint_other, paint_scene
+from preprocess.pasture.scenes import captions, other_captions, sample_scene
+
+OTHER_SHARE = 0.2
+
+
+def draw(index, seed=0):
+    """Draws picture number `index`. Returns its JPEG, its captions and its labels (None for other scenes)."""
+    rng = np.random.default_rng([seed, index])
+    if rng.random() < OTHER_SHARE:
+        place = ("kitchen", "street")[rng.integers(2)]
+        image, texts, labels = paint_other(rng, place), other_captions(rng, place), None
+    else:
+        scene = sample_scene(rng)
+        image, texts, labels = paint_scene(rng, scene), captions(rng, scene), dataclasses.asdict(scene)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=92)
+    return buffer.getvalue(), texts, labels
+
+
+def write_archive(out, count, seed, workers):
+    """Writes `train2017.zip`, `captions_train2017.json` and `labels.json` to the folder `out`.
+
+    labels.json maps an image's id to its attributes, by which pictures can be judged against prompts.
+    """
+    out = pathlib.Path(out)
+    images, annotations, labels = [], [], {}
+    with atomic_path(out / "train2017.zip") as partial, zipfile.ZipFile(partial, "w") as archive:
+        drawn = ordered_map(functools.partial(draw, seed=seed), range(count), workers)
+        for index, (jpeg, texts, scene) in enumerate(tqdm(drawn, "drawing", count, unit=" pictures")):
+            image_id, name = index + 1, f"{index + 1:012d}.jpg"
+            # A fixed date, so that the same seed gives the same bytes.
+            archive.writestr(zipfile.ZipInfo(f"train2017/{name}", (2017, 1, 1, 0, 0, 0)), jpeg)
+            images.append({"id": image_id, "file_name": name, "width": WIDTH, "height": HEIGHT_PX})
+            for text in texts:
+                annotations.append({"id": len(annotations) + 1, "image_id": image_id, "caption": text})
+            if scene:
+                labels[image_id] = scene
+    write_json(out / "labels.json", labels)
+    with atomic_path(out / "captions_train2017.json") as partial:
+        info = {"description": "drawn pasture scenes", "seed": seed}
+        dataset = {"info": info, "licenses": [], "images": images, "annotations": annotations}
+        partial.write_text(json.dumps(dataset))
+    return len(labels)

@@ -1,0 +1,42 @@
+"""Drawn scenes as arrays with labels, for what is trained on scenes directly: the small CLIP and the judge."""
+
+import functools
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from preprocess.images import largest_square
+from preprocess.parallel import available_cores, ordered_map
+from preprocess.pasture.paint import paint_scene
+from preprocess.pasture.scenes import ATTRIBUTES, Scene, sample_scene
+
+
+def draw_sample(index, seed, size):
+    """Draws scene `index`. Returns (uint8 (size, size, 3), label indices in the order of `ATTRIBUTES`)."""
+    rng = np.random.default_rng([seed, index])
+    scene = sample_scene(rng, include_held_out=True)
+    square = largest_square(paint_scene(rng, scene))
+    pixels = np.asarray(square.resize((size, size), Image.LANCZOS))
+    return pixels, [values.index(getattr(scene, name)) for name, values in ATTRIBUTES.items()]
+
+
+def draw_samples(count, seed, size):
+    """Draws scenes on every core, held-out combinations included.
+
+    Args:
+        count: scenes.
+        seed: the same seed draws the same scenes.
+        size: side in pixels.
+
+    Returns:
+        uint8 (count, size, size, 3) and int label indices (count, attributes), in the order of `ATTRIBUTES`.
+    """
+    drawn = ordered_map(functools.partial(draw_sample, seed=seed, size=size), range(count), available_cores())
+    images, labels = zip(*tqdm(drawn, "drawing", count, unit=" pictures"))
+    return np.array(images), np.array(labels)
+
+
+def scene_of(labels):
+    """The `Scene` of one row of label indices."""
+    return Scene(**{name: values[index] for (name, values), index in zip(ATTRIBUTES.items(), labels)})

@@ -1,0 +1,31 @@
+"""TensorFlow without its banners."""
+
+import contextlib
+import os
+import sys
+
+
+@contextlib.contextmanager
+def _no_standard_error():
+    """Sends what C++ writes to standard error nowhere, which Python's own redirection cannot."""
+    sys.stderr.flush()
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
+
+
+def import_tensorflow():
+    """Imports TensorFlow and returns it. Its log shows fatal errors only, unless TF_CPP_MIN_LOG_LEVEL says otherwise."""
+    if "tensorflow" not in sys.modules and "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+        # Messages from before its log is set up come whatever the level.
+        with _no_standard_error():
+            import tensorflow
+    import tensorflow
+
+    return tensorflow

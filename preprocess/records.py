@@ -1,0 +1,93 @@
+"""The one schema of this project's records: a photograph, its captions and, once embedded, their embeddings.
+
+A record is a `tf.train.Example`:
+
+| feature | type | holds |
+|---|---|---|
+| image_id | int64 | the image's id in its data set |
+| file_name | bytes | its name in the archive |
+| captions | bytes, any number | all captions, UTF-8 |
+| image_64, image_128, image_224 | bytes | square JPEGs, one for every size that was asked for |
+| image_embedding | float, d | added by clip_wrapper: unit length |
+| text_embeddings | float, captions x d | added by clip_wrapper: one a caption, unit length |
+"""
+
+import hashlib
+import pathlib
+
+SPLITS = ("train", "val")
+TRAIN_SHARE = 0.75
+# The size that CLIP gets; the others are for training.
+CLIP_SIZE = 224
+
+
+def split_of(image_id):
+    """The split an image belongs to, "train" for three quarters of all ids: by a hash of its id and nothing else."""
+    digest = hashlib.sha256(str(image_id).encode()).digest()
+    return "train" if int.from_bytes(digest[:8], "big") < TRAIN_SHARE * 2**64 else "val"
+
+
+def shard_paths(folder, split):
+    """The finished shards of a split, in order."""
+    return sorted(pathlib.Path(folder).glob(f"{split}-*.tfrecord"))
+
+
+def image_key(size):
+    return f"image_{size}"
+
+
+def _bytes_feature(values):
+    import tensorflow as tf
+
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+
+
+def encode(image_id, file_name, captions, jpegs):
+    """Serialises a record. `jpegs` maps a size in pixels to the bytes of a square JPEG."""
+    import tensorflow as tf
+
+    feature = {
+        "image_id": tf.train.Feature(int64_list=tf.train.Int64List(value=[image_id])),
+        "file_name": _bytes_feature([file_name.encode()]),
+        "captions": _bytes_feature([caption.encode() for caption in captions]),
+    }
+    for size, jpeg in jpegs.items():
+        feature[image_key(size)] = _bytes_feature([jpeg])
+    return _serialize(tf.train.Example(features=tf.train.Features(feature=feature)))
+
+
+def add_embeddings(record, image_embedding, text_embeddings):
+    """Adds embeddings, float32 (d,) and (captions, d), to a serialised record."""
+    import tensorflow as tf
+
+    example = tf.train.Example.FromString(record)
+    feature = example.features.feature
+    feature["image_embedding"].float_list.value.extend(image_embedding.ravel())
+    feature["text_embeddings"].float_list.value.extend(text_embeddings.ravel())
+    return _serialize(example)
+
+
+def _serialize(example):
+    # Maps have no order of their own: without this, equal records may differ in their bytes.
+    return example.SerializeToString(deterministic=True)
+
+
+def read_shard(path):
+    """Yields the serialised records of a shard."""
+    import tensorflow as tf
+
+    for record in tf.data.TFRecordDataset(str(path)):
+        yield record.numpy()
+
+
+def captions_of(record):
+    import tensorflow as tf
+
+    values = tf.train.Example.FromString(record).features.feature["captions"].bytes_list.value
+    return [value.decode() for value in values]
+
+
+def jpeg_of(record, size):
+    import tensorflow as tf
+
+    return tf.train.Example.FromString(record).features.feature[image_key(size)].bytes_list.value[0]
