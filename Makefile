@@ -12,8 +12,14 @@ $(VENV)/installed: requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
+# The whole job on drawn scenes: draw, preprocess, embed, train, generate, judge.
 demo: $(VENV)/installed
-	$(BIN)/python -m cvae demo --out $(DEMO)
+	$(BIN)/python -m preprocess.pasture --out $(DEMO)/pasture --count 3000
+	$(BIN)/python offline_preprocess.py --zip $(DEMO)/pasture/train2017.zip --theme large --out $(DEMO)/shards
+	$(BIN)/python clip_wrapper.py $(DEMO)/shards --clip preprocess/pasture/clip.pt
+	$(BIN)/python -m cvae train --variant 64-text --data $(DEMO)/embedded --run $(DEMO)/run --width 0.5 --epochs 12 --resume
+	$(BIN)/python -m cvae generate --run $(DEMO)/run "White sheep on a mountain under blue sky" "Cows in the snow"
+	$(BIN)/python -m cvae gallery --run $(DEMO)/run
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest tests/

@@ -18,12 +18,20 @@ def parse_arguments():
         help="captions_train2017.json, or a zip that holds it (default: captions_train2017.json or "
         "annotations_trainval2017.zip beside the zip)",
     )
-    parser.add_argument("--theme", choices=THEMES, default="small", help="small: cow, sheep; large: 11 more (default: small)")
+    parser.add_argument(
+        "--theme", choices=THEMES, default="small", help="small: cow, sheep; large: 11 more (default: small)"
+    )
     parser.add_argument("--words", nargs="+", default=[], metavar="WORD", help="more words to keep images for")
-    parser.add_argument("--sizes", nargs="+", type=int, default=[64, 128, 224], metavar="PX", help="default: 64 128 224")
+    parser.add_argument(
+        "--sizes", nargs="+", type=int, default=[64, 128, 224], metavar="PX", help="default: 64 128 224"
+    )
     parser.add_argument("--out", default="data/bucolic/shards", help="output folder (default: %(default)s)")
-    parser.add_argument("--shard-size", type=int, default=512, metavar="N", help="images a shard (default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=min(available_cores(), 8), metavar="N", help="default: one a core")
+    parser.add_argument(
+        "--shard-size", type=int, default=512, metavar="N", help="images a shard (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=min(available_cores(), 8), metavar="N", help="default: one a core"
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="keep at most N images, to try things out")
     parser.add_argument("--overwrite", action="store_true", help="empty the output folder if made with other settings")
     arguments = parser.parse_args()

@@ -1,6 +1,7 @@
-"""The models' command line: `python -m cvae train`, `generate`."""
+"""The models' command line: `python -m cvae train`, `generate`, `gallery`."""
 
 import argparse
+import os
 
 from cvae.variants import VARIANTS
 from preprocess.errors import run_command
@@ -58,19 +59,41 @@ def _add_generate(commands):
 def _generate(arguments):
     from cvae.generation import generate
 
-    grid = generate(
-        arguments.run, arguments.prompts, arguments.count, arguments.seed, arguments.out, arguments.clip
-    )
+    grid = generate(arguments.run, arguments.prompts, arguments.count, arguments.seed, arguments.out, arguments.clip)
     print(f"Drew {arguments.count} pictures for each of {len(arguments.prompts)} prompts: {grid}.")
+
+
+def _add_gallery(commands):
+    parser = commands.add_parser("gallery", help="draw pasture prompts and count what is right in the pictures")
+    parser.add_argument("--run", required=True, help="run folder of a model trained on pasture scenes")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same pictures (default: 0)")
+    parser.add_argument("--out", help="output folder (default: gallery, in the run folder)")
+    parser.add_argument("--clip", help="the encoder, if it has moved since the data were embedded")
+    parser.set_defaults(function=_gallery)
+
+
+def _gallery(arguments):
+    from cvae.gallery import JUDGED_PICTURES, format_table, make_gallery
+
+    out = arguments.out or f"{arguments.run}/gallery"
+    table = make_gallery(arguments.run, out, arguments.seed, arguments.clip)
+    print(format_table(table))
+    print(
+        f"{table['all']['right']:.1%} of attributes right in {JUDGED_PICTURES} pictures a prompt, of combinations "
+        f"that were never drawn for training: {out}/gallery.png."
+    )
 
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m cvae", description="Trains models and draws pictures with them.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="command")
-    for add in (_add_train, _add_generate):
+    for add in (_add_train, _add_generate, _add_gallery):
         add(commands)
     arguments = parser.parse_args()
+    if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+        from preprocess.quiet import import_tensorflow
 
+        import_tensorflow()
     arguments.function(arguments)
 
 

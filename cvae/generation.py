@@ -18,8 +18,8 @@ BATCH = 64
 def draw(model, embeddings, count, seed):
     """Draws `count` pictures for each embedding.
 
-    The noise depends on the seed and on the picture's number alone, so that every prompt gets the same `count` noises and
-    asking for more pictures leaves the first ones as they were.
+    The noise depends on the seed and on the picture's number alone: every prompt gets the same noises, and asking for
+    more pictures leaves the first ones as they were.
 
     Args:
         model: has `decode(z, embedding)` and `latent_dim`.

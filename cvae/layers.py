@@ -8,8 +8,8 @@ from keras import layers, ops
 class BatchNormalization(layers.BatchNormalization):
     """`keras.layers.BatchNormalization`, with TensorFlow's fused kernel in training on images.
 
-    Keras 3 writes batch normalisation out in about fifteen passes over the activations, a third of a whole training step
-    of the CVAE in bfloat16 on a CPU; the fused kernel is one. Weights and results are the same (see the tests).
+    Keras 3 writes batch normalisation out in about fifteen passes over the activations, a third of a whole training
+    step of the CVAE in bfloat16 on a CPU; the fused kernel is one. Weights and results are the same (see the tests).
     """
 
     def call(self, inputs, training=None, mask=None):

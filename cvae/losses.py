@@ -75,7 +75,7 @@ def ssim(image, reconstruction):
 
     c1, c2 = 0.01**2, 0.03**2
     mean_x, mean_y = blur(x), blur(y)
-    # Sums of variances and covariances as tf.image.ssim has them; no square root, so no infinite gradient on flat images.
+    # Sums of variances and covariances as tf.image.ssim has them; no root, so no infinite gradient on flat images.
     luminance = (2 * mean_x * mean_y + c1) / (ops.square(mean_x) + ops.square(mean_y) + c1)
     covariance = 2 * (blur(x * y) - mean_x * mean_y)
     variances = blur(ops.square(x) + ops.square(y)) - ops.square(mean_x) - ops.square(mean_y)

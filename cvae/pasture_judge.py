@@ -20,7 +20,12 @@ SIZE = 64
 # What a prompt of the gallery names, and so what is judged.
 JUDGED = ("animal", "coat", "ground", "sky")
 
-_GROUND = {"grass": "on green grass", "snow": "in the snow", "straw": "on yellow straw", "hills": "on rolling green hills"}
+_GROUND = {
+    "grass": "on green grass",
+    "snow": "in the snow",
+    "straw": "on yellow straw",
+    "hills": "on rolling green hills",
+}
 _SKY = {"blue": "under a clear blue sky", "grey": "under a dull grey sky", "sunset": "under a glowing sunset sky"}
 
 

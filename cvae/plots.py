@@ -64,7 +64,9 @@ def save_sheet(path, images, captions):
         axis.axis("off")
     for axis, image, caption in zip(figure.axes, to_uint8(images), captions):
         axis.imshow(image, interpolation="lanczos")
-        axis.set_title("\n".join(textwrap.fill(line, 30) for line in caption.splitlines()), fontsize=8, y=-0.02, va="top")
+        axis.set_title(
+            "\n".join(textwrap.fill(line, 30) for line in caption.splitlines()), fontsize=8, y=-0.02, va="top"
+        )
     _save(figure, path)
 
 

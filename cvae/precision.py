@@ -6,7 +6,7 @@ import keras
 
 
 def best_policy():
-    """"mixed_bfloat16" where the CPU, GPU or TPU multiplies bfloat16 in hardware, else "float32"."""
+    """ "mixed_bfloat16" where the CPU, GPU or TPU multiplies bfloat16 in hardware, else "float32"."""
     return "mixed_bfloat16" if _has_bfloat16() else "float32"
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from clip_wrapper import EncoderProcess
+from preprocess.encoders import EncoderProcess
 from preprocess.errors import UserError
 
 # Drawn after every epoch of training and shown in the README.
@@ -21,7 +21,7 @@ PROMPTS = (
 def check_prompts(prompts):
     """Raises a UserError for an empty prompt."""
     if not prompts or not all(prompt.strip() for prompt in prompts):
-        raise UserError("a prompt is empty; write what the picture should show, such as \"Cows playing in the snow\".")
+        raise UserError('a prompt is empty; write what the picture should show, such as "Cows playing in the snow".')
 
 
 def encode_prompts(prompts, clip_spec, clip):
@@ -29,7 +29,7 @@ def encode_prompts(prompts, clip_spec, clip):
 
     Args:
         prompts: strings.
-        clip_spec: what loads the encoder (see `clip_wrapper.load_encoder`).
+        clip_spec: what loads the encoder (see `preprocess.encoders.load_encoder`).
         clip: the `clip` part of the data's manifest, which the encoder must fit.
 
     Returns:
@@ -42,7 +42,7 @@ def encode_prompts(prompts, clip_spec, clip):
     with EncoderProcess(clip_spec) as encoder:
         if encoder.embedding_dim != clip["embedding_dim"]:
             raise UserError(
-                f"{clip_spec} gives {encoder.embedding_dim} numbers, the model was trained with {clip['embedding_dim']}; "
+                f"{clip_spec} gives {encoder.embedding_dim} numbers, the model's data {clip['embedding_dim']}; "
                 f"give --clip the {clip['name']} that embedded its data."
             )
         if encoder.weights_sha256 != clip["weights_sha256"]:

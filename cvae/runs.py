@@ -1,11 +1,11 @@
 """A run folder: what a training wrote, and how to get its model back.
 
-    run.json             variant, data, settings and the encoder's name and hash
-    best.keras           the model of the best validation loss
-    last.keras           the model and its optimiser after the last finished epoch
-    log.csv              the loss and its parts by epoch
-    loss.png, samples/   curves, and a grid of pictures for fixed prompts and noise an epoch
-    tensorboard/         the same numbers for TensorBoard
+run.json             variant, data, settings and the encoder's name and hash
+best.keras           the model of the best validation loss
+last.keras           the model and its optimiser after the last finished epoch
+log.csv              the loss and its parts by epoch
+loss.png, samples/   curves, and a grid of pictures for fixed prompts and noise an epoch
+tensorboard/         the same numbers for TensorBoard
 """
 
 import csv
@@ -53,7 +53,9 @@ def load_model(run, file_name=BEST):
     read_config(run)
     path = pathlib.Path(run) / file_name
     if not path.is_file():
-        raise UserError(f"{run} has no {file_name}: its first epoch has not ended; train it with `python -m cvae train`.")
+        raise UserError(
+            f"{run} has no {file_name}: its first epoch has not ended; train it with `python -m cvae train`."
+        )
     try:
         return keras.models.load_model(path, safe_mode=True)
     except (OSError, ValueError, TypeError, KeyError) as error:

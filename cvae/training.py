@@ -84,7 +84,9 @@ def _resume(run, variant_name, info, settings):
     config = read_config(run)
     asked = dataclasses.asdict(settings) | {"epochs": config["settings"]["epochs"]}
     if (config["variant"], config["clip"]) != (variant_name, info.clip) or config["settings"] != asked:
-        raise UserError(f"{run} was trained with other settings ({run / CONFIG} has them); give the same or another --run.")
+        raise UserError(
+            f"{run} was trained with other settings ({run / CONFIG} has them); give the same or another --run."
+        )
     if not (run / LAST).is_file():
         return _start(run, variant_name, info, settings)
     model = load_model(run, LAST)

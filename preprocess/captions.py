@@ -143,7 +143,9 @@ def read_captions(path, member=None):
             for image_id, image in coco.imgs.items()
         }
     except (KeyError, TypeError, AttributeError, ValueError):
-        raise UserError(f"{path} holds no captions in COCO's format; give --captions a captions_train2017.json.") from None
+        raise UserError(
+            f"{path} holds no captions in COCO's format; give --captions a captions_train2017.json."
+        ) from None
     captions = {name: entry for name, entry in captions.items() if entry[1]}
     if not captions:
         raise UserError(f"{path} holds no captions; give --captions a captions_train2017.json.")

@@ -60,7 +60,9 @@ def choose_photos(images, captions, words, captions_path, limit=None):
     pattern = word_pattern(words)
     known = [name for name in captions if name in images]
     if not known:
-        raise UserError(f"{captions_path} describes none of the zip's images; give --captions the file made for this zip.")
+        raise UserError(
+            f"{captions_path} describes none of the zip's images; give --captions the file made for this zip."
+        )
     photos = []
     for name in known:
         image_id, texts = captions[name]
@@ -177,8 +179,18 @@ def _fingerprint(photos, images):
     return digest.hexdigest()
 
 
-def preprocess_coco(zip_path, out, captions=None, theme="small", words=(), sizes=(64, 128, 224), shard_size=512,
-                    workers=1, limit=None, overwrite=False):
+def preprocess_coco(
+    zip_path,
+    out,
+    captions=None,
+    theme="small",
+    words=(),
+    sizes=(64, 128, 224),
+    shard_size=512,
+    workers=1,
+    limit=None,
+    overwrite=False,
+):
     """Turns a COCO zip into shards of bucolic photographs; run again, it goes on at the first unfinished shard.
 
     Args:

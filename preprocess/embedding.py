@@ -35,7 +35,7 @@ def embed_folder(shards, out, encoder, overwrite=False):
     Args:
         shards: a folder of `offline_preprocess.py`.
         out: the output folder: the same shards with embeddings, and manifest.json.
-        encoder: a `clip_wrapper.EncoderProcess`.
+        encoder: a `preprocess.encoders.EncoderProcess`.
         overwrite: whether to empty an output folder made with other settings.
 
     Returns:

@@ -54,7 +54,9 @@ def decode(data, smallest=None):
         raise BadImage("not an image") from None
     # Damaged files make Pillow's decoders raise nearly anything.
     except Exception as error:
-        raise BadImage(f"cannot be decoded: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from None
+        raise BadImage(
+            f"cannot be decoded: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        ) from None
 
 
 def square_jpegs(data, sizes):

@@ -12,12 +12,13 @@ def main():
     parser.add_argument("--count", type=int, default=2500, help="pictures to draw (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same pictures (default: 0)")
     parser.add_argument("--workers", type=int, default=available_cores(), help="processes (default: one a core)")
+    parser.add_argument("--overwrite", action="store_true", help="empty the folder if made with other settings")
     arguments = parser.parse_args()
     if arguments.count < 1 or arguments.workers < 1 or arguments.seed < 0:
         raise UserError("--count and --workers must be at least 1, --seed at least 0.")
     from preprocess.pasture.archive import write_archive
 
-    scenes = write_archive(arguments.out, arguments.count, arguments.seed, arguments.workers)
+    scenes = write_archive(arguments.out, arguments.count, arguments.seed, arguments.workers, arguments.overwrite)
     others = arguments.count - scenes
     print(f"Drew {scenes} pasture scenes and {others} others into {arguments.out}/train2017.zip.")
 

@@ -10,7 +10,7 @@ import zipfile
 import numpy as np
 from tqdm import tqdm
 
-from preprocess.files import atomic_path, write_json
+from preprocess.files import MANIFEST, atomic_path, open_folder, write_json
 from preprocess.parallel import ordered_map
 from preprocess.pasture.paint import HEIGHT_PX, WIDTH, paint_other, paint_scene
 from preprocess.pasture.scenes import captions, other_captions, sample_scene
@@ -32,12 +32,28 @@ def draw(index, seed=0):
     return buffer.getvalue(), texts, labels
 
 
-def write_archive(out, count, seed, workers):
-    """Writes `train2017.zip`, `captions_train2017.json` and `labels.json` to the folder `out`.
+def write_archive(out, count, seed, workers, overwrite=False):
+    """Writes `train2017.zip`, `captions_train2017.json` and `labels.json` to the folder `out`, unless they are there.
 
     labels.json maps an image's id to its attributes, by which pictures can be judged against prompts.
+
+    Args:
+        out: the folder.
+        count: pictures, of which about a fifth are no pasture scenes.
+        seed: the same seed draws the same pictures.
+        workers: processes.
+        overwrite: whether to empty a folder made with other settings.
+
+    Returns:
+        The number of pasture scenes.
+
+    Raises:
+        UserError: see `open_folder`.
     """
     out = pathlib.Path(out)
+    manifest = open_folder(out, {"count": count, "seed": seed}, overwrite)
+    if manifest["complete"]:
+        return manifest["scenes"]
     images, annotations, labels = [], [], {}
     with atomic_path(out / "train2017.zip") as partial, zipfile.ZipFile(partial, "w") as archive:
         drawn = ordered_map(functools.partial(draw, seed=seed), range(count), workers)
@@ -55,4 +71,5 @@ def write_archive(out, count, seed, workers):
         info = {"description": "drawn pasture scenes", "seed": seed}
         dataset = {"info": info, "licenses": [], "images": images, "annotations": annotations}
         partial.write_text(json.dumps(dataset))
+    write_json(out / MANIFEST, manifest | {"complete": True, "kind": "pasture", "scenes": len(labels)})
     return len(labels)

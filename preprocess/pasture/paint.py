@@ -112,7 +112,8 @@ def _paint_forest(draw, rng, horizon, tint):
             for part in (0.0, 0.3, 0.55):
                 top, bottom = base - height, base - height * part
                 draw.polygon(
-                    [(x - half * (1 - part * 0.8), bottom), (x, top), (x + half * (1 - part * 0.8), bottom)], fill=colour
+                    [(x - half * (1 - part * 0.8), bottom), (x, top), (x + half * (1 - part * 0.8), bottom)],
+                    fill=colour,
                 )
 
 

@@ -1,0 +1,109 @@
+"""Fixtures shared by all tests: a small drawn archive, its shards, its embeddings, and command lines."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import zipfile
+
+import pytest
+import torch  # noqa: F401  before TensorFlow: the other way round, the LLVMs of some versions clash and end the process
+
+from preprocess.quiet import import_tensorflow
+
+import_tensorflow()
+
+ROOT = pathlib.Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+PASTURE_CLIP = ROOT / "preprocess" / "pasture" / "clip.pt"
+
+
+def pytest_collection_modifyitems(items):
+    """Quick tests first."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+def command(*arguments, cwd=ROOT, **options):
+    """Runs `python ...` with the project importable. Returns the finished process with its output as text."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)], cwd=cwd, env=environment, capture_output=True, text=True, **options
+    )
+
+
+def assert_user_error(process, *words):
+    """One sentence on standard error that holds the words, exit code 2, no traceback."""
+    assert process.returncode == 2, process.stderr
+    assert "Traceback" not in process.stderr
+    last = process.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: "), process.stderr
+    for word in words:
+        assert str(word) in last, last
+
+
+def shared(*parts):
+    """A path in the shared folder of real data; skips the test where it is absent."""
+    path = SHARED.joinpath(*parts)
+    if not path.exists():
+        pytest.skip(f"needs the real data in {path}")
+    return path
+
+
+def write_coco(folder, files, captions, name="train2017"):
+    """Writes NAME.zip with {file name: bytes} and captions_NAME.json with {file name: [captions]}. Returns the zip."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
+        for file_name, data in files.items():
+            archive.writestr(f"{name}/{file_name}", data)
+    images = [{"id": index, "file_name": file_name} for index, file_name in enumerate(captions, 1)]
+    annotations = [
+        {"id": 1000 * index + number, "image_id": index, "caption": text}
+        for index, texts in enumerate(captions.values(), 1)
+        for number, text in enumerate(texts)
+    ]
+    text = json.dumps({"images": images, "annotations": annotations})
+    (folder / f"captions_{name}.json").write_text(text)
+    return folder / f"{name}.zip"
+
+
+@pytest.fixture(scope="session")
+def pasture(tmp_path_factory):
+    """A folder with train2017.zip, captions_train2017.json and labels.json of 80 drawn pictures."""
+    from preprocess.pasture.archive import write_archive
+
+    out = tmp_path_factory.mktemp("pasture")
+    write_archive(out, count=80, seed=0, workers=2)
+    return out
+
+
+@pytest.fixture(scope="session")
+def shards(pasture, tmp_path_factory):
+    """The drawn archive's shards, small ones, so that there are several."""
+    from preprocess.coco import preprocess_coco
+
+    out = tmp_path_factory.mktemp("data") / "shards"
+    preprocess_coco(pasture / "train2017.zip", out, theme="large", shard_size=16, workers=2)
+    return out
+
+
+@pytest.fixture(scope="session")
+def embedded(shards):
+    """The shards embedded with the small CLIP that comes with the project."""
+    from preprocess.embedding import embed_folder
+    from preprocess.encoders import EncoderProcess
+
+    out = shards.with_name("embedded")
+    with EncoderProcess(str(PASTURE_CLIP)) as encoder:
+        embed_folder(shards, out, encoder)
+    return out
+
+
+@pytest.fixture(scope="session")
+def run(embedded, tmp_path_factory):
+    """A run of 64-image, one sixteenth wide, trained for two epochs."""
+    from cvae.training import Settings, train
+
+    out = tmp_path_factory.mktemp("runs") / "64-image"
+    train("64-image", embedded, out, Settings(epochs=2, batch_size=8, width=1 / 16, precision="float32"))
+    return out

@@ -1,0 +1,51 @@
+import pytest
+
+from preprocess.errors import UserError
+from preprocess.files import MANIFEST, atomic_path, open_folder, read_manifest, write_json
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    with pytest.raises(RuntimeError), atomic_path(tmp_path / "a.txt") as partial:
+        partial.write_text("half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+    with atomic_path(tmp_path / "a.txt") as partial:
+        partial.write_text("whole")
+        assert not (tmp_path / "a.txt").exists()
+    assert (tmp_path / "a.txt").read_text() == "whole"
+
+
+def test_a_folder_opens_again_only_with_the_same_settings(tmp_path):
+    out = tmp_path / "out"
+    open_folder(out, {"size": 64})
+    (out / "shard").write_text("kept")
+    assert open_folder(out, {"size": 64})["complete"] is False
+    assert (out / "shard").exists()
+    with pytest.raises(UserError, match=r"other settings \(size\).*--overwrite"):
+        open_folder(out, {"size": 128})
+    open_folder(out, {"size": 128}, overwrite=True)
+    assert not (out / "shard").exists()
+
+
+def test_a_folder_of_somebody_elses_is_never_emptied(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    for overwrite in (False, True):
+        with pytest.raises(UserError, match="not made by this command"):
+            open_folder(tmp_path, {}, overwrite)
+    assert (tmp_path / "thesis.tex").exists()
+
+
+@pytest.mark.parametrize(
+    ("manifest", "message"),
+    [
+        (None, "has no manifest"),
+        ([], "not a manifest"),
+        ({"schema_version": 0, "complete": True}, "schema version 0"),
+        ({"schema_version": 1, "complete": False}, "not finished"),
+    ],
+)
+def test_manifests_that_cannot_be_used_are_errors(tmp_path, manifest, message):
+    if manifest is not None:
+        write_json(tmp_path / MANIFEST, manifest)
+    with pytest.raises(UserError, match=message):
+        read_manifest(tmp_path, "the command")

@@ -1,0 +1,137 @@
+"""The command line: what a user may do wrong, and kill -9."""
+
+import os
+import subprocess
+import sys
+import time
+import zipfile
+
+import pytest
+from conftest import ROOT, assert_user_error, command, write_coco
+
+from preprocess.files import PARTIAL
+
+SCRIPT = ROOT / "offline_preprocess.py"
+
+
+def test_help_answers_at_once_and_names_every_option():
+    start = time.perf_counter()
+    process = command(SCRIPT, "--help")
+    assert process.returncode == 0 and time.perf_counter() - start < 5
+    for option in [
+        "--zip",
+        "--captions",
+        "--theme",
+        "--words",
+        "--sizes",
+        "--out",
+        "--shard-size",
+        "--workers",
+        "--limit",
+        "--overwrite",
+    ]:
+        assert option in process.stdout
+
+
+def make_faulty(kind, folder, good):
+    path = folder / "train2017.zip"
+    if kind == "missing":
+        return path
+    (folder / "captions_train2017.json").write_bytes(good.with_name("captions_train2017.json").read_bytes())
+    data = good.read_bytes()
+    if kind == "not a zip":
+        path.write_text("a text")
+    elif kind == "truncated":
+        path.write_bytes(data[: len(data) // 2])
+    elif kind == "encrypted":
+        # The flag's place in the central directory's first entry.
+        start = data.rindex(b"PK\x05\x06")
+        directory = int.from_bytes(data[start + 16 : start + 20], "little")
+        path.write_bytes(data[: directory + 8] + b"\x01" + data[directory + 9 :])
+    elif kind == "without images":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("readme.txt", "nothing")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("missing", "not found"),
+        ("not a zip", "not a zip"),
+        ("truncated", "cut short"),
+        ("encrypted", "encrypted"),
+        ("without images", "no .jpg"),
+    ],
+)
+def test_faulty_zips_give_one_sentence_and_leave_nothing(pasture, tmp_path, kind, message):
+    path = make_faulty(kind, tmp_path, pasture / "train2017.zip")
+    process = command(SCRIPT, "--zip", path, "--out", tmp_path / "out")
+    assert_user_error(process, path, message)
+    assert not (tmp_path / "out").exists()
+
+
+def test_faulty_captions_give_one_sentence(pasture, tmp_path):
+    zip_path = pasture / "train2017.zip"
+    out = ("--out", tmp_path / "out")
+    alone = tmp_path / "train2017.zip"
+    alone.write_bytes(zip_path.read_bytes())
+    assert_user_error(command(SCRIPT, "--zip", alone, *out), "no captions beside", alone)
+    assert_user_error(command(SCRIPT, "--zip", zip_path, "--captions", "gone.json", *out), "gone.json", "not found")
+    text = tmp_path / "text.json"
+    text.write_text("{")
+    assert_user_error(command(SCRIPT, "--zip", zip_path, "--captions", text, *out), text, "JSON")
+    other = write_coco(tmp_path / "other", {"x.jpg": b""}, {"x.jpg": ["a cow"]}).with_name("captions_train2017.json")
+    assert_user_error(command(SCRIPT, "--zip", zip_path, "--captions", other, *out), other, "none of the zip's images")
+    assert not (tmp_path / "out").exists()
+
+
+def test_wrong_options_give_one_sentence(pasture, shards, tmp_path):
+    zip_path = pasture / "train2017.zip"
+    assert_user_error(command(SCRIPT, "--zip", zip_path, "--workers", 0), "--workers")
+    assert_user_error(command(SCRIPT, "--zip", zip_path, "--sizes", 4), "--sizes")
+    process = command(SCRIPT, "--zip", zip_path, "--theme", "large", "--shard-size", 9, "--out", shards)
+    assert_user_error(process, shards, "other settings (shard_size)", "--overwrite")
+
+
+@pytest.mark.slow
+def test_kill_and_run_again_gives_the_same_bytes(tmp_path):
+    from preprocess.pasture.archive import write_archive
+
+    write_archive(tmp_path / "pasture", count=900, seed=1, workers=2)
+    options = [
+        "--zip",
+        str(tmp_path / "pasture" / "train2017.zip"),
+        "--theme",
+        "large",
+        "--shard-size",
+        "40",
+        "--workers",
+        "2",
+    ]
+    assert command(SCRIPT, *options, "--out", tmp_path / "whole").returncode == 0
+    arguments = [sys.executable, str(SCRIPT), *options, "--out", str(tmp_path / "killed")]
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.time() + 60
+    while not list((tmp_path / "killed").glob("train-0000[2-9].json")) and time.time() < deadline:
+        time.sleep(0.02)
+    # The parent alone: its workers must end with it.
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "killed" / "captions.json").exists(), "killed too late to test anything"
+    while _group_lives(process.pid) and time.time() < deadline:
+        time.sleep(0.1)
+    assert not _group_lives(process.pid)
+    again = command(SCRIPT, *options, "--out", tmp_path / "killed")
+    assert again.returncode == 0, again.stderr
+    whole, killed = ({p.name: p.read_bytes() for p in (tmp_path / n).iterdir()} for n in ("whole", "killed"))
+    assert not any(name.startswith(PARTIAL) for name in killed)
+    assert killed == whole
+
+
+def _group_lives(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
