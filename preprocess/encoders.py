@@ -1,12 +1,15 @@
 """Encoders by name: OpenAI's CLIP or any class with the same few methods, in a process of its own."""
 
-import concurrent.futures
+import contextlib
 import importlib
 import importlib.util
 import inspect
-import multiprocessing
+import os
 import pathlib
+import pickle
+import subprocess
 import sys
+from traceback import format_exception
 
 from preprocess.errors import UserError
 from preprocess.files import sha256
@@ -61,70 +64,124 @@ def absolute_spec(spec):
     return str(pathlib.Path(path).resolve()) + colon + class_name if pathlib.Path(path).is_file() else spec
 
 
-# What runs in an `EncoderProcess`, on the one encoder that it holds.
-_encoder = None
-
-
-def _start(spec):
-    global _encoder
-    _encoder = load_encoder(spec)
-    source = getattr(_encoder, "weights_path", None) or inspect.getsourcefile(type(_encoder))
-    return {
-        "name": _encoder.name,
-        "embedding_dim": _encoder.embedding_dim,
-        "image_size": _encoder.image_size,
-        "precision": getattr(_encoder, "precision", "float32"),
-        "weights_sha256": sha256(source),
-    }
-
-
-def _call(method, values):
-    return getattr(_encoder, method)(values)
-
-
-def _set_precision(precision):
-    if hasattr(_encoder, "precision"):
-        _encoder.precision = precision
-
-
 class EncoderProcess:
     """An encoder in a process of its own; a context manager.
 
-    PyTorch there and TensorFlow here then share neither the GPU nor, what can crash either, one address space.
+    PyTorch there and TensorFlow here then share neither the GPU nor an address space, in which their copies of LLVM
+    can clash. A plain child process and not `multiprocessing`, which would run the caller's script a second time.
 
     Args:
         spec: see `load_encoder`.
 
     Attributes:
-        spec: as given, from any working folder. weights_sha256: the hash of the weights file, or of the class's source
-            file. name, embedding_dim, image_size, precision: the encoder's.
+        spec: as given, from any working folder.
+        name, embedding_dim, image_size, precision: the encoder's.
+        weights_sha256: the hash of the weights file, or of the class's source file.
 
     Raises:
-        UserError: see `load_encoder`.
+        UserError: see `load_encoder`; or the process ended, for want of memory, say.
     """
 
     def __init__(self, spec):
         self.spec = absolute_spec(spec)
-        context = multiprocessing.get_context("spawn")
-        self._pool = concurrent.futures.ProcessPoolExecutor(1, mp_context=context)
+        root = str(pathlib.Path(__file__).resolve().parent.parent)
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([root, *filter(None, sys.path)])}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "preprocess.encoders", self.spec],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+        )
         try:
-            vars(self).update(self._pool.submit(_start, self.spec).result())
+            vars(self).update(self._receive())
         except BaseException:
-            self._pool.shutdown()
+            self.__exit__()
             raise
+
+    def _receive(self):
+        try:
+            answer = pickle.load(self._process.stdout)
+        except EOFError:
+            raise UserError(f"the process of the encoder {self.spec} ended, perhaps for want of memory.") from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _call(self, method, *arguments):
+        with contextlib.suppress(BrokenPipeError):  # what ended the process is told by `_receive`
+            pickle.dump((method, arguments), self._process.stdin)
+            self._process.stdin.flush()
+        return self._receive()
 
     def set_precision(self, precision):
         self.precision = precision
-        self._pool.submit(_set_precision, precision).result()
+        self._call("set_precision", precision)
 
     def encode_images(self, images):
-        return self._pool.submit(_call, "encode_images", images).result()
+        return self._call("encode_images", images)
 
     def encode_texts(self, texts):
-        return self._pool.submit(_call, "encode_texts", texts).result()
+        return self._call("encode_texts", texts)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exception):
-        self._pool.shutdown()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
+
+
+def _describe(encoder):
+    source = getattr(encoder, "weights_path", None) or inspect.getsourcefile(type(encoder))
+    return {
+        "name": encoder.name,
+        "embedding_dim": encoder.embedding_dim,
+        "image_size": encoder.image_size,
+        "precision": getattr(encoder, "precision", "float32"),
+        "weights_sha256": sha256(source),
+    }
+
+
+def _serve(spec):
+    """Answers an `EncoderProcess`: requests come by standard input and answers go by standard output, pickled."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what the encoder prints must not come between
+
+    def answer(function, *arguments):
+        try:
+            result = function(*arguments)
+        except Exception as error:
+            traceback = "".join(format_exception(error))
+            result = error if isinstance(error, (UserError, ValueError)) else RuntimeError(traceback)
+        pickle.dump(result, answers)
+        answers.flush()
+        return result
+
+    encoder = None
+
+    def start():
+        nonlocal encoder
+        encoder = load_encoder(spec)
+        return _describe(encoder)
+
+    def call(method, arguments):
+        if method == "set_precision":
+            if hasattr(encoder, "precision"):
+                encoder.precision = arguments[0]
+            return None
+        return getattr(encoder, method)(*arguments)
+
+    answer(start)
+    while True:
+        try:
+            request = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        answer(call, *request)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
+        _serve(sys.argv[1])

@@ -165,17 +165,17 @@ def _paint_texture(draw, rng, ground, horizon, near):
 def _place_animals(rng, scene, horizon):
     """Feet and length in pixels of every animal, the farthest first."""
     count = {"one": 1, "two": 2, "several": int(rng.integers(4, 7))}[scene.count]
-    size = {"one": (0.5, 0.64), "two": (0.36, 0.44), "several": (0.23, 0.29)}[scene.count]
+    size = {"one": (0.58, 0.68), "two": (0.38, 0.44), "several": (0.23, 0.29)}[scene.count]
     places = []
     for index in range(count):
         length = rng.uniform(*size) * H * (1.0 if scene.animal != "horse" else 0.9)
         if count == 1:
-            x = rng.uniform(0.38, 0.62) * W
+            x = rng.uniform(0.45, 0.55) * W
         else:
             # Inside the centred square that preprocessing keeps, which is 3/4 of the width.
             x = W * (0.16 + 0.68 * (index + 0.5) / count) + rng.uniform(-0.02, 0.02) * W
         lowest, highest = 0.96 * H, max(horizon + 0.12 * H, length * HEIGHT[scene.animal] + 6)
-        y = rng.uniform(highest, lowest) if count > 2 else rng.uniform(max(highest, 0.8 * H), lowest)
+        y = rng.uniform(highest, lowest) if count > 2 else rng.uniform(max(highest, 0.86 * H), lowest)
         places.append((x, y, length))
     return sorted(places, key=lambda place: place[1])
 
@@ -194,7 +194,7 @@ def _shadows(image, places, ground, sky):
 def paint_scene(rng, scene):
     """Paints a scene. Returns an RGB PIL image of 320 x 240 px; the same `rng` state gives the same picture."""
     image = Image.new("RGB", (W, H))
-    horizon = int(H * rng.uniform(0.4, 0.5))
+    horizon = int(H * rng.uniform(0.4, 0.46))
     tint = TINTS[scene.sky]
     _paint_sky(image, rng, scene.sky, horizon)
     draw = ImageDraw.Draw(image)

@@ -56,9 +56,11 @@ class Scene:
 
 
 def sample_scene(rng, include_held_out=False):
-    """Draws a `Scene` uniformly; combinations in `HELD_OUT` only if asked for."""
+    """Draws a `Scene`, one animal in half of them; combinations in `HELD_OUT` only if asked for."""
     while True:
-        scene = Scene(**{name: values[rng.integers(len(values))] for name, values in ATTRIBUTES.items()})
+        values = {name: _pick(rng, values) for name, values in ATTRIBUTES.items()}
+        values["count"] = _pick(rng, ("one", *COUNTS))
+        scene = Scene(**values)
         if include_held_out or not scene.held_out:
             return scene
 

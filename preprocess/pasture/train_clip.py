@@ -1,8 +1,8 @@
 """Trains the small CLIP that comes with the pasture scenes: `python -m preprocess.pasture.train_clip`.
 
 OpenAI's own architecture in a small shape, trained contrastively (Radford et al. 2021, arXiv 2103.00020) on freshly
-drawn scenes, held-out combinations included, since CLIP is meant to know more than the data set does. About four minutes
-on two cores. The checkpoint is a float16 state dict that `clip.load(path)` reads.
+drawn scenes, held-out combinations included, since CLIP is meant to know more than the data set does. About four
+minutes on two cores. The checkpoint is a float16 state dict that `clip.load(path)` reads.
 """
 
 import argparse

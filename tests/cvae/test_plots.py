@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from cvae.plots import save_curves, save_grid, save_sheet, to_uint8
+
+rng = np.random.default_rng(0)
+
+
+def test_floats_become_bytes():
+    assert to_uint8([0, 0.5, 1, 2, -1]).tolist() == [0, 128, 255, 255, 0]
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("columns", [1, 5])
+def test_a_grid_has_a_row_a_prompt(tmp_path, rows, columns):
+    save_grid(tmp_path / "grid.png", np.ones((rows, columns, 64, 64, 3)) * [1, 0, 0], ["a long prompt " * 5] * rows)
+    pixels = np.asarray(Image.open(tmp_path / "grid.png").convert("RGB"))
+    red = (pixels == [255, 0, 0]).all(-1)
+    assert red.any(1).sum() > 0.5 * len(pixels)
+    assert (np.diff(red.any(0).astype(int)) == 1).sum() == columns
+    assert (np.diff(np.r_[0, red.any(1).astype(int)]) == 1).sum() == rows
+
+
+def test_a_sheet_holds_every_picture(tmp_path):
+    save_sheet(tmp_path / "sheet.png", rng.random((6, 64, 64, 3)), [f"prompt {number}" for number in range(6)])
+    assert Image.open(tmp_path / "sheet.png").width > 600
+
+
+def test_curves_of_one_epoch_and_of_many(tmp_path):
+    for count in (1, 12):
+        history = [
+            {"epoch": epoch, **{name: 100 / epoch for name in ("loss", "bce", "val_loss", "val_bce")}}
+            for epoch in range(1, count + 1)
+        ]
+        save_curves(tmp_path / "loss.png", history)
+        assert Image.open(tmp_path / "loss.png").width > 300

@@ -1,0 +1,34 @@
+"""What holds for every command."""
+
+import time
+
+import pytest
+from conftest import ROOT, command
+
+COMMANDS = [
+    [ROOT / "offline_preprocess.py"],
+    [ROOT / "clip_wrapper.py"],
+    ["-m", "preprocess.pasture"],
+    ["-m", "preprocess.pasture.train_clip"],
+    ["-m", "cvae"],
+    ["-m", "cvae", "train"],
+    ["-m", "cvae", "generate"],
+    ["-m", "cvae", "gallery"],
+]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda arguments: " ".join(map(str, arguments)))
+def test_help_answers_without_loading_the_frameworks(arguments):
+    start = time.perf_counter()
+    process = command("-X", "importtime", *arguments, "--help")
+    # A second on a quiet machine; the bound is for a busy one.
+    assert process.returncode == 0 and time.perf_counter() - start < 5
+    assert "usage:" in process.stdout and "--" in process.stdout
+    imported = {line.rsplit("|", 1)[-1].strip() for line in process.stderr.splitlines()}
+    assert not imported & {"tensorflow", "keras", "torch"}
+
+
+def test_an_interruption_says_how_to_go_on():
+    code = "from preprocess.errors import run_command\ndef main(): raise KeyboardInterrupt\nrun_command(main)"
+    process = command("-c", code)
+    assert process.returncode == 130 and "run the same command again" in process.stderr
