@@ -1,7 +1,7 @@
 """Trains the small CLIP that comes with the pasture scenes: `python -m preprocess.pasture.train_clip`.
 
 OpenAI's own architecture in a small shape, trained contrastively (Radford et al. 2021, arXiv 2103.00020) on freshly
-drawn scenes, held-out combinations included, since CLIP is meant to know more than the data set does. About four
+drawn scenes, held-out combinations included, since CLIP is meant to know more than the data set does. About three
 minutes on two cores. The checkpoint is a float16 state dict that `clip.load(path)` reads.
 """
 
@@ -141,8 +141,8 @@ def save(model, path):
 def main():
     parser = argparse.ArgumentParser(prog="python -m preprocess.pasture.train_clip", description=__doc__.split("\n")[0])
     parser.add_argument("--out", default=str(CHECKPOINT), help="checkpoint to write (default: %(default)s)")
-    parser.add_argument("--scenes", type=int, default=8000, help="scenes to draw (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=400, help="training steps (default: %(default)s)")
+    parser.add_argument("--scenes", type=int, default=6000, help="scenes to draw (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=300, help="training steps (default: %(default)s)")
     parser.add_argument("--batch-size", type=int, default=256, help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     arguments = parser.parse_args()
