@@ -7,6 +7,7 @@ that PyTorch and TensorFlow never share the GPU.
 import argparse
 import contextlib
 import functools
+import os
 import pathlib
 import time
 import warnings
@@ -23,7 +24,8 @@ BFLOAT16_SPEEDUP = 1.3
 BFLOAT16_TOLERANCE = 1e-2
 
 
-def _import_clip():
+def import_clip():
+    """OpenAI's `clip` module, without its warnings."""
     with warnings.catch_warnings():
         # The package index's build of CLIP warns that it imports pkg_resources.
         warnings.simplefilter("ignore")
@@ -49,7 +51,7 @@ def load_clip(name, device):
     """
     import torch
 
-    clip = _import_clip()
+    clip = import_clip()
     known = clip.available_models()
     is_file = pathlib.Path(name).is_file()
     if not is_file and name not in known:
@@ -65,19 +67,15 @@ def load_clip(name, device):
                 model = clip.model.build_model(state).to(device)
                 model = model.float() if device == "cpu" else model
                 transform = clip.clip._transform(model.visual.input_resolution)
-    except OSError as error:
-        if is_file:
-            raise UserError(f"{name} cannot be read ({error}).") from None
-        raise UserError(
-            f"the weights of {name} cannot be downloaded ({error}); download them elsewhere and give the file's path, "
-            "as in --clip ViT-B-32.pt."
-        ) from None
+    except torch.cuda.OutOfMemoryError:
+        raise UserError(f"the GPU has too little free memory for {name}; end what else uses it.") from None
     except Exception as error:
-        if not is_file:
-            raise
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        reason = (str(error) or type(error).__name__).splitlines()[0][:120]
+        if is_file:
+            raise UserError(f"{name} is not a CLIP checkpoint ({reason}); give OpenAI's .pt or a state dict.") from None
         raise UserError(
-            f"{name} is not a CLIP checkpoint ({reason}); give OpenAI's .pt file or its state dict."
+            f"the weights of {name} cannot be downloaded ({reason}); download them elsewhere and give the file's path, "
+            "as in --clip ViT-B-32.pt."
         ) from None
     weights = pathlib.Path(name) if is_file else _downloaded(clip, name)
     return model.eval(), transform, weights
@@ -177,7 +175,7 @@ class ClipWrapper:
 
         if self.device == "cuda":
             return "float16"
-        if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        if not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
             return "float32"
         images = torch.randn(4, 3, self.image_size, self.image_size, generator=torch.Generator().manual_seed(0))
         encode = self._model.encode_image
@@ -243,8 +241,8 @@ class ClipWrapper:
     # The coursework's four convenience functions, under their own names.
 
     def get_tokens(self, texts):
-        """CLIP's tokens of a string or a list of strings, LongTensor (n, 77); longer texts are cut, with a warning."""
-        clip = _import_clip()
+        """CLIP's tokens of a string or a list of strings, int (n, 77); longer texts are cut, with a warning."""
+        clip = import_clip()
         texts = [texts] if isinstance(texts, str) else list(texts)
         tokens = clip.tokenize(texts, truncate=True)
         # The last place is taken only by texts that fill all 77, of which those cut short lack something.
@@ -268,7 +266,7 @@ class ClipWrapper:
 
 def _is_too_long(text):
     try:
-        _import_clip().tokenize([text])
+        import_clip().tokenize([text])
     except RuntimeError:
         return True
     return False
@@ -290,7 +288,7 @@ def main():
     from preprocess.encoders import EncoderProcess
 
     read_shards_manifest(arguments.shards)
-    out = arguments.out or pathlib.Path(arguments.shards).with_name("embedded")
+    out = arguments.out or pathlib.Path(os.path.normpath(f"{arguments.shards}/../embedded"))
     with EncoderProcess(arguments.clip) as encoder:
         manifest = embed_folder(arguments.shards, out, encoder, arguments.overwrite)
     counts, clip = manifest["counts"], manifest["settings"]["clip"]

@@ -7,7 +7,8 @@ import numpy as np
 from tqdm import tqdm
 
 from cvae.plots import save_curves, save_grid
-from cvae.runs import BEST, LAST, write_log
+from cvae.runs import BEST, LAST, save_without_optimizer, write_log
+from preprocess.errors import UserError
 from preprocess.files import atomic_path
 
 
@@ -30,7 +31,7 @@ class SeedByEpoch(keras.callbacks.Callback):
 
     def _set(self, counter):
         for index, generator in enumerate(seed_generators(self.model)):
-            generator.state.assign(np.array([self.seed * 1009 + index, counter], generator.state.dtype))
+            generator.state.assign(np.array([(self.seed * 1009 + index) % 2**32, counter], generator.state.dtype))
 
     def on_epoch_begin(self, epoch, logs=None):
         self._set((epoch + 1) << 16)
@@ -54,13 +55,15 @@ class RunWriter(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         names = sorted(logs, key=lambda name: (name.startswith("val_"), "loss" not in name, name))
         row = {"epoch": epoch + 1} | {name: float(logs[name]) for name in names}
+        if not np.isfinite(row["loss"]):
+            raise UserError(f"the loss is {row['loss']} in epoch {epoch + 1}; try a lower --learning-rate.")
         best = min((past["val_loss"] for past in self.history), default=float("inf"))
         self.history.append(row)
         write_log(self.run, self.history)
         save_curves(self.run / "loss.png", self.history)
         if row["val_loss"] < best:
             with atomic_path(self.run / BEST) as partial:
-                self.model.save(partial, include_optimizer=False)
+                save_without_optimizer(self.model, partial)
         with atomic_path(self.run / LAST) as partial:
             self.model.save(partial)
 

@@ -141,10 +141,6 @@ class ClipCVAE(keras.Model):
             self.trackers[name].update_state(value, sample_weight=ops.shape(image)[0])
         return parts["bce"] + KL_WEIGHT * parts["kl"] + SSIM_WEIGHT * (1 - parts["ssim"])
 
-    @property
-    def metrics(self):
-        return [*super().metrics, *self.trackers.values()]
-
     def get_config(self):
         return super().get_config() | {
             "image_size": self.image_size,

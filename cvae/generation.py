@@ -70,7 +70,7 @@ def generate(run, prompts, count=4, seed=0, out=None, clip_spec=None):
     config = read_config(run)
     if not (pathlib.Path(run) / BEST).is_file():
         load_model(run)
-    embeddings = encode_prompts(prompts, clip_spec or config["clip_spec"], config["clip"])
+    embeddings = encode_prompts(prompts, clip_spec or config["clip_spec"], config["clip"], config["precision"])
     rows = draw(load_model(run), embeddings, count, seed)
     out = pathlib.Path(out or pathlib.Path(run) / "generated")
     for number, (prompt, pictures) in enumerate(zip(prompts, to_uint8(rows)), 1):

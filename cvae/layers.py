@@ -13,8 +13,9 @@ class BatchNormalization(layers.BatchNormalization):
     """
 
     def call(self, inputs, training=None, mask=None):
-        fused = keras.backend.backend() == "tensorflow" and training and self.trainable and len(inputs.shape) == 4
-        if not fused:
+        plain = self.axis in (-1, 3) and self.center and self.scale and not self.synchronized and mask is None
+        on_images = len(inputs.shape) == 4 and not getattr(self, "renorm", False)
+        if not (keras.backend.backend() == "tensorflow" and training and self.trainable and plain and on_images):
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
 

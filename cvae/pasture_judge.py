@@ -3,6 +3,7 @@
 `python -m cvae.pasture_judge` trains the classifier on freshly drawn scenes, about two minutes on two cores.
 """
 
+import argparse
 import pathlib
 
 import keras
@@ -15,7 +16,7 @@ from preprocess.files import atomic_path
 from preprocess.pasture.samples import draw_samples
 from preprocess.pasture.scenes import ATTRIBUTES, HELD_OUT
 
-CHECKPOINT = pathlib.Path(__file__).with_suffix(".keras")
+CHECKPOINT = pathlib.Path(__file__).with_name("pasture_judge.weights.h5")
 SIZE = 64
 # What a prompt of the gallery names, and so what is judged.
 JUDGED = ("animal", "coat", "ground", "sky")
@@ -85,7 +86,9 @@ def train_judge(scenes=8000, epochs=10, seed=100):
 
 def load_judge():
     """The classifier that comes with the project."""
-    return keras.models.load_model(CHECKPOINT, safe_mode=True)
+    judge = build_judge()
+    judge.load_weights(CHECKPOINT)
+    return judge
 
 
 def see(judge, images):
@@ -127,11 +130,14 @@ def score(judge, pictures, expected):
 
 
 def main():
+    parser = argparse.ArgumentParser(prog="python -m cvae.pasture_judge", description=__doc__.split("\n")[0])
+    parser.add_argument("--out", default=str(CHECKPOINT), help="weights to write (default: %(default)s)")
+    arguments = parser.parse_args()
     judge, accuracy = train_judge()
-    with atomic_path(CHECKPOINT) as partial:
-        judge.save(partial, include_optimizer=False)
+    with atomic_path(arguments.out) as partial:
+        judge.save_weights(partial)
     parts = ", ".join(f"{name} {value:.1%}" for name, value in accuracy.items())
-    print(f"Saved {CHECKPOINT}: right on 1,000 new scenes for {parts}.")
+    print(f"Saved {arguments.out}: right on 1,000 new scenes for {parts}.")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def save_grid(path, rows, labels, title=None):
     figure = _figure(2.4 + 1.3 * columns, 1.35 * len(rows) + (0.4 if title else 0))
     axes = figure.subplots(len(rows), columns + 1, squeeze=False, width_ratios=[1.8] + [1] * columns)
     for row, label, images in zip(axes, labels, rows):
-        row[0].text(1, 0.5, textwrap.fill(label, 24), ha="right", va="center", fontsize=9)
+        row[0].text(1, 0.5, textwrap.fill(label, 24), ha="right", va="center", fontsize=9, parse_math=False)
         for axis, image in zip(row[1:], images):
             axis.imshow(image)
     for axis in axes.flat:
@@ -64,9 +64,8 @@ def save_sheet(path, images, captions):
         axis.axis("off")
     for axis, image, caption in zip(figure.axes, to_uint8(images), captions):
         axis.imshow(image, interpolation="lanczos")
-        axis.set_title(
-            "\n".join(textwrap.fill(line, 30) for line in caption.splitlines()), fontsize=8, y=-0.02, va="top"
-        )
+        text = "\n".join(textwrap.fill(line, 30) for line in caption.splitlines())
+        axis.set_title(text, fontsize=8, y=-0.02, va="top", parse_math=False)
     _save(figure, path)
 
 

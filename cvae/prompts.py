@@ -1,7 +1,5 @@
 """The project's prompts, and prompts turned into embeddings."""
 
-import numpy as np
-
 from preprocess.encoders import EncoderProcess
 from preprocess.errors import UserError
 
@@ -24,13 +22,14 @@ def check_prompts(prompts):
         raise UserError('a prompt is empty; write what the picture should show, such as "Cows playing in the snow".')
 
 
-def encode_prompts(prompts, clip_spec, clip):
+def encode_prompts(prompts, clip_spec, clip, precision):
     """Embeds prompts with the encoder that a data set was embedded with, in a process of its own.
 
     Args:
         prompts: strings.
         clip_spec: what loads the encoder (see `preprocess.encoders.load_encoder`).
         clip: the `clip` part of the data's manifest, which the encoder must fit.
+        precision: of the encoder's arithmetic when it embedded the data.
 
     Returns:
         float32 (n, d), L2-normalised.
@@ -50,4 +49,5 @@ def encode_prompts(prompts, clip_spec, clip):
                 f"{clip_spec} has other weights than the {clip['name']} that embedded the model's data; "
                 "give --clip that file."
             )
-        return np.asarray(encoder.encode_texts(list(prompts)), np.float32)
+        encoder.set_precision(precision)
+        return encoder.encode_texts(list(prompts))

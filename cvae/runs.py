@@ -32,12 +32,19 @@ def read_config(run):
     path = pathlib.Path(run) / CONFIG
     try:
         config = json.loads(path.read_text())
-        config["variant"], config["settings"], config["clip"], config["clip_spec"]
+        config["variant"], config["settings"], config["clip"], config["clip_spec"], config["precision"]
     except FileNotFoundError:
         raise UserError(f"{run} is not a run folder (no {CONFIG}); train one with `python -m cvae train`.") from None
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{path} is not what `python -m cvae train` writes; name the folder of a run.") from None
     return config
+
+
+def save_without_optimizer(model, path):
+    """Saves a model at a third of the size: Keras' own `include_optimizer=False` does nothing for `.keras` files."""
+    plain = type(model).from_config(model.get_config())
+    plain.set_weights(model.get_weights())
+    plain.save(path)
 
 
 def load_model(run, file_name=BEST):

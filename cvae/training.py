@@ -2,15 +2,15 @@
 
 import dataclasses
 import pathlib
-import shutil
 
 import numpy as np
 
 from cvae.prompts import PROMPTS, encode_prompts
-from cvae.runs import BEST, CONFIG, LAST, load_model, read_config, read_log, write_config
+from cvae.runs import CONFIG, LAST, load_model, read_config, read_log, write_config
 from cvae.variants import find_variant
 from preprocess.datasets import load, read_info
 from preprocess.errors import UserError
+from preprocess.files import PARTIAL, atomic_path, remove_folder
 
 # Pictures of each prompt in the grid after an epoch.
 GRID_COLUMNS = 4
@@ -37,6 +37,8 @@ class Settings:
         """Raises a UserError for a value that cannot be."""
         if self.epochs < 1 or self.batch_size < 2:
             raise UserError("--epochs must be at least 1 and --batch-size at least 2.")
+        if not 0 <= self.seed < 2**31:
+            raise UserError("--seed must be between 0 and 2147483647.")
         if not 0 < self.width <= 4 or not 0 < self.learning_rate < 1:
             raise UserError("--width must be between 0 and 4, --learning-rate between 0 and 1.")
 
@@ -48,7 +50,6 @@ def build_model(variant, embedding_dim, settings):
     from cvae.clip_cvae import ClipCVAE
     from cvae.precision import best_policy
 
-    keras.utils.set_random_seed(settings.seed)
     model = ClipCVAE(
         variant.image_size,
         dropout=variant.dropout,
@@ -63,7 +64,6 @@ def build_model(variant, embedding_dim, settings):
 
 def _start(run, variant_name, info, settings):
     """Makes the run folder and a fresh model."""
-    run.mkdir(parents=True, exist_ok=True)
     model = build_model(find_variant(variant_name), info.embedding_dim, settings)
     write_config(
         run,
@@ -73,7 +73,8 @@ def _start(run, variant_name, info, settings):
             "settings": dataclasses.asdict(settings),
             "clip": info.clip,
             "clip_spec": info.clip_spec,
-            "theme": info.theme,
+            "precision": info.precision,
+            "data_settings": info.settings,
         },
     )
     return model, []
@@ -83,9 +84,10 @@ def _resume(run, variant_name, info, settings):
     """Loads a run's model, optimiser and log."""
     config = read_config(run)
     asked = dataclasses.asdict(settings) | {"epochs": config["settings"]["epochs"]}
-    if (config["variant"], config["clip"]) != (variant_name, info.clip) or config["settings"] != asked:
+    same_data = (config["clip"], config["data_settings"]) == (info.clip, info.settings)
+    if config["variant"] != variant_name or config["settings"] != asked or not same_data:
         raise UserError(
-            f"{run} was trained with other settings ({run / CONFIG} has them); give the same or another --run."
+            f"{run} was trained with other settings or data ({run / CONFIG} has them); give the same or another --run."
         )
     if not (run / LAST).is_file():
         return _start(run, variant_name, info, settings)
@@ -104,11 +106,12 @@ def _embed_grid_prompts(run, info):
         with np.load(path) as stored:
             return stored["embeddings"]
     try:
-        embeddings = encode_prompts(PROMPTS, info.clip_spec, info.clip)
+        embeddings = encode_prompts(PROMPTS, info.clip_spec, info.clip, info.precision)
     except UserError as error:
         print(f"note: no sample grids, since the encoder cannot be used: {error}")
         return None
-    np.savez(path, embeddings=embeddings)
+    with atomic_path(path) as partial:
+        np.savez(partial, embeddings=embeddings)
     return embeddings
 
 
@@ -129,23 +132,24 @@ def train(variant_name, data, run=None, settings=Settings(), resume=False, overw
     Raises:
         UserError: an unknown variant, unusable data or settings, or a run folder that is in the way.
     """
+    import keras
+
     settings.check()
     variant = find_variant(variant_name)
     run = pathlib.Path(run or f"runs/{variant_name}")
     info = read_info(data)
     if variant.theme not in (None, info.theme):
         print(f"note: {variant_name} is meant for the theme {variant.theme}, these data were chosen by {info.theme}.")
-    if run.exists() and any(run.iterdir()) and not resume:
-        read_config(run)  # never empty a folder that is no run
+    for split in ("train", "val"):  # finds faults in the data before anything is written or removed
+        load(data, variant.image_size, variant.condition, split, settings.batch_size, settings.seed)
+    begun = run.exists() and any(not entry.name.startswith(PARTIAL) for entry in run.iterdir())
+    if begun and not resume:
+        read_config(run)  # never removes a folder that is no run
         if not overwrite:
             raise UserError(f"{run} is there already; add --resume to go on with it, --overwrite to begin anew.")
-        shutil.rmtree(run)
-    batches = [
-        load(data, variant.image_size, variant.condition, split, settings.batch_size, settings.seed)
-        for split in ("train", "val")
-    ]
-    del batches  # only to find faults in the data before anything is written
-    model, history = (_resume if resume and run.exists() else _start)(run, variant_name, info, settings)
+        remove_folder(run)
+    keras.utils.set_random_seed(settings.seed)
+    model, history = (_resume if begun and resume else _start)(run, variant_name, info, settings)
     if len(history) >= settings.epochs:
         return history
     embeddings = _embed_grid_prompts(run, info)
@@ -167,12 +171,13 @@ def _fit(model, run, variant, info, settings, history, embeddings):
     steps = info.counts["train"] // settings.batch_size
     callbacks = [
         SeedByEpoch(settings.seed),
-        RunWriter(run, history),
         keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
         ProgressBar(len(history), settings.epochs, steps),
     ]
     if embeddings is not None:
-        callbacks.insert(2, GridPainter(run, PROMPTS, embeddings, GRID_COLUMNS, settings.seed))
+        callbacks.append(GridPainter(run, PROMPTS, embeddings, GRID_COLUMNS, settings.seed))
+    # Last, since its checkpoint is what marks an epoch as done.
+    callbacks.append(RunWriter(run, history))
     model.fit(
         dataset("train"),
         validation_data=dataset("val"),
@@ -189,6 +194,3 @@ def _fit(model, run, variant, info, settings, history, embeddings):
 def best_epoch(history):
     """The row of the lowest validation loss."""
     return min(history, key=lambda row: row["val_loss"])
-
-
-__all__ = ["BEST", "Settings", "best_epoch", "build_model", "train"]

@@ -6,6 +6,7 @@ import json
 import pathlib
 import re
 import zipfile
+import zlib
 
 from preprocess.errors import UserError
 
@@ -32,8 +33,14 @@ THEMES = {
 _PLURAL = r"s|es|'s|s'"
 # Endings of words of four letters and more: the adjective ("hilly", "grassy"), the participle ("forested") and the
 # landscape compounds ("hillside", "farmland"). Shorter words would become others: "many", "cowed", "caring".
-_LONGER = r"y|d|ed|ing|lands?|sides?|tops?"
-_OF_A_WORD = {"farm": r"ers?|houses?|yards?", "mountain": r"ous|eers?", "horse": r"back", "cow": r"shed|sheds"}
+_LONGER = r"y|ed|ing|lands?|sides?|tops?"
+_OF_A_WORD = {
+    "farm": r"ers?|houses?|yards?",
+    "mountain": r"ous|eers?",
+    "horse": r"back|men|man|women|woman",
+    "hill": r"ocks?",
+    "cow": r"sheds?",
+}
 _IRREGULAR = {"calf": "calves", "goose": "geese", "ox": "oxen", "wolf": "wolves", "leaf": "leaves", "man": "men"}
 
 
@@ -49,7 +56,7 @@ def _inflections(word):
     if word.endswith("y"):
         forms.append(stem[:-1] + "ies")
     if word.endswith("e"):
-        forms.append(stem[:-1] + "ing")
+        forms += [stem + "d", stem[:-1] + "ing"]
     if word in _IRREGULAR:
         forms.append(_IRREGULAR[word])
     return forms
@@ -89,8 +96,9 @@ def find_captions(zip_path):
     name = f"captions_{zip_path.stem}.json"
     split_year = re.search(r"\d{4}", zip_path.stem)
     archive = zip_path.with_name(f"annotations_trainval{split_year.group() if split_year else '2017'}.zip")
-    if zip_path.with_name(name).is_file():
-        return zip_path.with_name(name), None
+    for plain in dict.fromkeys((name, "captions_train2017.json")):
+        if zip_path.with_name(plain).is_file():
+            return zip_path.with_name(plain), None
     if archive.is_file():
         return archive, f"annotations/{name}"
     raise UserError(f"no captions beside {zip_path}; put {name} or {archive.name} there, or name a file by --captions.")
@@ -130,8 +138,8 @@ def read_captions(path, member=None):
         raise UserError(f"captions {path} not found; give --captions a captions_train2017.json.") from None
     except KeyError:
         raise UserError(f"{path} holds no {member}; give --captions the captions' JSON file.") from None
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0]
+    except (OSError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(f"captions {path} cannot be read as JSON ({reason}); download the file again.") from None
     coco = COCO()
     try:

@@ -9,7 +9,6 @@ import itertools
 import json
 import pathlib
 import zipfile
-import zlib
 
 from tqdm import tqdm
 
@@ -23,6 +22,8 @@ from preprocess.records import SPLITS, encode, split_of
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
 ENCRYPTED = 0x1
+# COCO's largest is under 1 MB; a member may claim far less than it unpacks to, but zipfile stops at its claim.
+MAX_FILE_SIZE = 200 * 10**6
 
 Photo = collections.namedtuple("Photo", "image_id member captions")
 
@@ -42,7 +43,7 @@ def list_images(zip_path):
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if info.filename.lower().endswith(IMAGE_ENDINGS)]
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise UserError(f"{path} is not a zip or is cut short ({error}); download it again.") from None
     if not members:
         raise UserError(f"{path} holds no .jpg or .png images; give --zip COCO's train2017.zip.")
@@ -80,8 +81,12 @@ _open_zip = functools.cache(zipfile.ZipFile)
 def prepare(photo, zip_path, sizes):
     """Reads and resizes one photograph. Returns ({size: JPEG bytes}, None) or (None, the reason it was rejected)."""
     try:
-        data = _open_zip(zip_path).read(photo.member)
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, zlib.error) as error:
+        archive = _open_zip(zip_path)
+        if archive.getinfo(photo.member).file_size > MAX_FILE_SIZE:
+            return None, f"larger than {MAX_FILE_SIZE // 10**6} MB"
+        data = archive.read(photo.member)
+    # A damaged member makes zipfile and its decompressors raise nearly anything.
+    except Exception as error:
         return None, f"cannot be read from the zip: {error}"
     try:
         return square_jpegs(data, sizes), None
@@ -227,9 +232,11 @@ def preprocess_coco(
         "photos": _fingerprint(photos, images),
     }
     del images
-    manifest = open_folder(out, settings, overwrite)
+    manifest = open_folder(out, settings, overwrite, inputs=[zip_path, captions_path])
     if not manifest["complete"]:
         shards = plan_shards(photos, shard_size)
         _write_shards(out, shards, zip_path, sorted(sizes), workers)
         manifest = _finish(out, manifest, shards, words)
+    if not manifest["counts"]["train"] + manifest["counts"]["val"]:
+        raise UserError(f"none of {zip_path}'s matching images can be used; {out / 'rejected.csv'} has the reasons.")
     return manifest

@@ -6,7 +6,7 @@ import pathlib
 from preprocess.errors import UserError
 from preprocess.files import read_manifest
 from preprocess.quiet import import_tensorflow
-from preprocess.records import SPLITS, image_key, shard_paths
+from preprocess.records import SPLITS, image_key
 
 CONDITIONS = ("image", "text")
 # Encoded records in the shuffle buffer: about 45 kB each with 64, 128 and 224 px JPEGs.
@@ -21,8 +21,10 @@ class DataInfo:
         folder: the folder.
         embedding_dim: d. sizes: image sizes in pixels that the records hold.
         counts, caption_counts: {"train": n, "val": n} images and captions.
-        clip: name, embedding_dim, weights_sha256 ... of the encoder. clip_spec: what loads it again.
-        theme: the theme the photographs were chosen by.
+        clip: name, embedding_dim, weights_sha256 ... of the encoder. clip_spec: what loads it again. precision: of its
+            arithmetic.
+        theme: the theme the photographs were chosen by. shards: the files' names.
+        settings: all that decides which images and captions are in it.
     """
 
     folder: pathlib.Path
@@ -32,7 +34,10 @@ class DataInfo:
     caption_counts: dict
     clip: dict
     clip_spec: str
+    precision: str
     theme: str
+    shards: tuple
+    settings: dict
 
     def examples(self, condition, split):
         """The number of (image, embedding) pairs in one epoch."""
@@ -63,7 +68,10 @@ def read_info(folder):
         caption_counts=manifest["caption_counts"],
         clip=settings["clip"],
         clip_spec=manifest["clip_spec"],
+        precision=manifest["precision"],
         theme=settings["shards"]["theme"],
+        shards=tuple(manifest["shards"]),
+        settings=settings["shards"],
     )
 
 
@@ -87,7 +95,7 @@ def _decoder(size):
     import tensorflow as tf
 
     def decode(parsed, embedding):
-        image = tf.io.decode_jpeg(parsed[image_key(size)], channels=3)
+        image = tf.io.decode_jpeg(parsed[image_key(size)], channels=3, dct_method="INTEGER_ACCURATE")
         image = tf.image.convert_image_dtype(tf.ensure_shape(image, (size, size, 3)), tf.float32)
         return image, embedding
 
@@ -103,6 +111,23 @@ def _every_embedding(condition):
         return tf.data.Dataset.from_tensor_slices(embeddings).map(lambda embedding: (parsed, embedding))
 
     return pairs
+
+
+def _shuffled(dataset, count, seed, epoch):
+    """`Dataset.shuffle` with an order of the seed's and the epoch's own, whatever TensorFlow's global seed is."""
+    import tensorflow as tf
+
+    shuffled = tf.raw_ops.ShuffleDataset(
+        input_dataset=tf.data.experimental.to_variant(dataset),
+        buffer_size=min(SHUFFLE_BUFFER, count),
+        # Two zeros would mean a random seed.
+        seed=seed + 1,
+        seed2=epoch + 1,
+        output_types=[tf.string],
+        output_shapes=[[]],
+        reshuffle_each_iteration=False,
+    )
+    return tf.data.experimental.from_variant(shuffled, dataset.element_spec)
 
 
 def load(folder, size, condition, split, batch_size, seed=0, first_epoch=0, repeat=False):
@@ -135,37 +160,42 @@ def load(folder, size, condition, split, batch_size, seed=0, first_epoch=0, repe
     if condition not in CONDITIONS or split not in SPLITS:
         raise UserError(f"condition is one of {CONDITIONS} and split one of {SPLITS}, not {condition!r} and {split!r}.")
     training = split == "train"
-    if not info.counts[split] or (training and info.counts[split] < batch_size):
+    if not info.counts[split]:
+        raise UserError(f"{folder} has no {split} images; prepare more images, with --theme or --words.")
+    if training and info.counts[split] < batch_size:
         raise UserError(
             f"{folder} has {info.counts[split]} {split} images, fewer than a batch of {batch_size}; "
             "use a smaller --batch-size or more images."
         )
     tf = import_tensorflow()
-    parse = _parser(size, info.embedding_dim, condition == "text")
-    files = [str(path) for path in shard_paths(folder, split)]
-
-    decode = _decoder(size)
-    records = tf.data.TFRecordDataset(files)
+    parse, decode = _parser(size, info.embedding_dim, condition == "text"), _decoder(size)
+    records = tf.data.TFRecordDataset([str(info.folder / name) for name in info.shards if name.startswith(split)])
     if not training:
         pairs = records.map(parse, num_parallel_calls=tf.data.AUTOTUNE).flat_map(_every_embedding(condition))
-        return pairs.map(decode, num_parallel_calls=tf.data.AUTOTUNE).batch(batch_size).prefetch(tf.data.AUTOTUNE)
+        batches = pairs.map(decode, num_parallel_calls=tf.data.AUTOTUNE).batch(batch_size)
+        # flat_map hides how many there are.
+        steps = -(-info.examples(condition, split) // batch_size)
+        return batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
 
     # Whole batches are taken of every epoch, so that one never holds images of two.
     count = info.counts[split] // batch_size * batch_size
-    epochs = records.shuffle(min(SHUFFLE_BUFFER, info.counts[split]), seed=seed).take(count).repeat()
-    numbered = epochs.enumerate().skip(first_epoch * count)
-    if not repeat:
-        numbered = numbered.take(count)
 
-    def decoded_pair(number, record):
+    def epoch_records(epoch):
+        order = _shuffled(records, info.counts[split], seed, epoch).take(count).enumerate()
+        return order.map(lambda number, record: (epoch, number, record))
+
+    def pair(epoch, number, record):
         parsed = parse(record)
-        embedding = parsed["image_embedding"] if condition == "image" else draw_caption(number, parsed)
-        return decode(parsed, embedding)
-
-    def draw_caption(number, parsed):
+        if condition == "image":
+            return decode(parsed, parsed["image_embedding"])
         texts = parsed["text_embeddings"]
-        chosen = tf.random.stateless_uniform((), tf.stack([seed, number]), 0, tf.shape(texts)[0], tf.int32)
-        return tf.ensure_shape(texts[chosen], (info.embedding_dim,))
+        # One seed an epoch and a place in it, far apart for neighbouring seeds.
+        place = tf.stack([seed * 1_000_003 + epoch, number])
+        chosen = tf.random.stateless_uniform((), place, 0, tf.shape(texts)[0], tf.int32)
+        return decode(parsed, tf.ensure_shape(texts[chosen], (info.embedding_dim,)))
 
-    pairs = numbered.map(decoded_pair, num_parallel_calls=tf.data.AUTOTUNE)
-    return pairs.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    epochs = tf.data.Dataset.range(first_epoch, tf.int64.max if repeat else first_epoch + 1)
+    pairs = epochs.flat_map(epoch_records).map(pair, num_parallel_calls=tf.data.AUTOTUNE)
+    steps = tf.data.INFINITE_CARDINALITY if repeat else count // batch_size
+    batches = pairs.batch(batch_size, drop_remainder=True)
+    return batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)

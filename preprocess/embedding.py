@@ -24,6 +24,8 @@ def read_shards_manifest(shards):
         UserError: it is another kind of folder, or not finished.
     """
     manifest = read_manifest(shards, "python offline_preprocess.py --zip train2017.zip")
+    if manifest.get("kind") not in ("shards", "embedded"):
+        raise UserError(f"{shards} holds no shards; make them with `python offline_preprocess.py --zip train2017.zip`.")
     if manifest["kind"] != "shards":
         raise UserError(f"{shards} is embedded already; give the folder that offline_preprocess.py made.")
     return manifest
@@ -56,7 +58,7 @@ def embed_folder(shards, out, encoder, overwrite=False):
             "weights_sha256": encoder.weights_sha256,
         },
     }
-    manifest = open_folder(out, settings, overwrite)
+    manifest = open_folder(out, settings, overwrite, inputs=[shards])
     if manifest["complete"]:
         return manifest
     # Kept from the start, so that a run that goes on later rounds as this one does.

@@ -11,6 +11,8 @@ import subprocess
 import sys
 from traceback import format_exception
 
+import numpy as np
+
 from preprocess.errors import UserError
 from preprocess.files import sha256
 
@@ -31,7 +33,11 @@ def load_encoder(spec):
         from clip_wrapper import ClipWrapper
 
         return ClipWrapper(spec)
-    encoder = _import_class(location, class_name)()
+    encoder_class = _import_class(location, class_name)
+    try:
+        encoder = encoder_class()
+    except ImportError as error:
+        raise UserError(f"{spec} lacks a package ({error}); install it.") from None
     missing = [
         n for n in ("name", "embedding_dim", "image_size", "encode_images", "encode_texts") if not hasattr(encoder, n)
     ]
@@ -46,14 +52,16 @@ def _import_class(location, class_name):
             path = pathlib.Path(location)
             if not path.is_file():
                 raise UserError(f"encoder file {location} not found; give --clip path/to/file.py:Class.")
-            module_spec = importlib.util.spec_from_file_location(path.stem, path)
-            module = sys.modules[path.stem] = importlib.util.module_from_spec(module_spec)
+            module_spec = importlib.util.spec_from_file_location(f"encoder_{path.stem}", path)
+            module = sys.modules[f"encoder_{path.stem}"] = importlib.util.module_from_spec(module_spec)
             module_spec.loader.exec_module(module)
         else:
             module = importlib.import_module(location)
         return getattr(module, class_name)
     except ImportError as error:
         raise UserError(f"{location} cannot be imported ({error}); give --clip package.module:Class.") from None
+    except SyntaxError as error:
+        raise UserError(f"{location} is not Python ({error}); mend it or name another file.") from None
     except AttributeError:
         raise UserError(f"{location} has no class {class_name}; give --clip {location}:Class.") from None
 
@@ -101,7 +109,7 @@ class EncoderProcess:
     def _receive(self):
         try:
             answer = pickle.load(self._process.stdout)
-        except EOFError:
+        except (EOFError, pickle.UnpicklingError):
             raise UserError(f"the process of the encoder {self.spec} ended, perhaps for want of memory.") from None
         if isinstance(answer, Exception):
             raise answer
@@ -118,10 +126,20 @@ class EncoderProcess:
         self._call("set_precision", precision)
 
     def encode_images(self, images):
-        return self._call("encode_images", images)
+        return self._checked(self._call("encode_images", images), len(images))
 
     def encode_texts(self, texts):
-        return self._call("encode_texts", texts)
+        return self._checked(self._call("encode_texts", texts), len(texts))
+
+    def _checked(self, embeddings, count):
+        """What an encoder gives as float32 (count, embedding_dim) of unit length; a UserError if it is not."""
+        embeddings = np.asarray(embeddings, np.float32)
+        if embeddings.shape != (count, self.embedding_dim) or not np.isfinite(embeddings).all():
+            raise UserError(
+                f"{self.spec} gave an array of shape {embeddings.shape} for {count} inputs; "
+                f"an encoder gives finite numbers of shape ({count}, {self.embedding_dim})."
+            )
+        return embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
 
     def __enter__(self):
         return self
@@ -136,7 +154,8 @@ class EncoderProcess:
 def _describe(encoder):
     source = getattr(encoder, "weights_path", None) or inspect.getsourcefile(type(encoder))
     return {
-        "name": encoder.name,
+        # Without its folder, so that data and runs can move.
+        "name": pathlib.Path(encoder.name).name if pathlib.Path(encoder.name).is_file() else encoder.name,
         "embedding_dim": encoder.embedding_dim,
         "image_size": encoder.image_size,
         "precision": getattr(encoder, "precision", "float32"),

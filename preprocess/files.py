@@ -56,55 +56,74 @@ def read_manifest(folder, made_by):
     path = pathlib.Path(folder) / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        version = manifest["schema_version"]
+        version, complete = manifest["schema_version"], manifest["complete"]
     except FileNotFoundError:
         raise UserError(f"{folder} has no {MANIFEST}; make it with `{made_by}`.") from None
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{path} is not a manifest of this project; make the folder with `{made_by}`.") from None
     if version != SCHEMA_VERSION:
         raise UserError(f"{path} has schema version {version}, not {SCHEMA_VERSION}; make it again with `{made_by}`.")
-    if not manifest["complete"]:
+    if not complete:
         raise UserError(f"{folder} is not finished; run `{made_by}` again and it goes on where it stopped.")
     return manifest
 
 
-def open_folder(folder, settings, overwrite=False):
+def open_folder(folder, settings, overwrite=False, inputs=()):
     """Makes an output folder, or opens one made with the same settings so that work goes on in it.
 
     Args:
         folder: the output folder.
         settings: JSON-able dict of everything that the folder's contents depend on.
         overwrite: whether to empty a folder that was made with other settings.
+        inputs: paths that are read, which the folder must not hold.
 
     Returns:
         The folder's manifest, which has `complete` true when nothing is left to do.
 
     Raises:
-        UserError: the folder holds something else, and `overwrite` is false.
+        UserError: the folder holds an input or what this project did not make, or was made with other settings and
+            `overwrite` is false.
     """
     folder = pathlib.Path(folder)
-    path = folder / MANIFEST
     settings = json.loads(json.dumps(settings))
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; name a folder for the output.")
-    if path.is_file() and not overwrite:
-        try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-            found = manifest["settings"]
-        except (ValueError, KeyError, TypeError):
-            raise UserError(f"{path} is not a manifest of this project; choose another --out.") from None
-        if found == settings and manifest.get("schema_version") == SCHEMA_VERSION:
-            return manifest
-        names = sorted(key for key in {*found, *settings} if found.get(key) != settings.get(key))
-        raise UserError(
-            f"{folder} was made with other settings ({', '.join(names) or 'schema'}); "
-            "use --overwrite to make it anew or choose another --out."
-        )
+    for path in inputs:
+        if pathlib.Path(path).resolve().is_relative_to(folder.resolve()):
+            raise UserError(f"the output folder {folder} holds the input {path}; choose another --out.")
     # A partial file is what a kill during the very first write leaves.
     if folder.exists() and any(not entry.name.startswith(PARTIAL) for entry in folder.iterdir()):
-        if not path.is_file():
-            raise UserError(f"{folder} is not empty and was not made by this command; choose another --out.")
-        shutil.rmtree(folder)
+        manifest = _own_manifest(folder)
+        found = manifest["settings"]
+        if found == settings and manifest["schema_version"] == SCHEMA_VERSION:
+            return manifest
+        if not overwrite:
+            names = sorted(key for key in {*found, *settings} if found.get(key) != settings.get(key))
+            raise UserError(
+                f"{folder} was made with other settings ({', '.join(names) or 'schema'}); "
+                "use --overwrite to make it anew or choose another --out."
+            )
+        remove_folder(folder)
     manifest = {"schema_version": SCHEMA_VERSION, "complete": False, "settings": settings}
-    write_json(path, manifest)
+    write_json(folder / MANIFEST, manifest)
     return manifest
+
+
+def _own_manifest(folder):
+    """The manifest of a folder that this project made, which alone may be emptied."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if isinstance(manifest["settings"], dict) and isinstance(manifest["schema_version"], int):
+            return manifest
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise UserError(f"{folder} is not empty and was not made by this command; choose another --out.")
+
+
+def remove_folder(folder):
+    """Removes a folder such that a kill on the way leaves nothing under its name."""
+    folder = pathlib.Path(folder)
+    doomed = folder.with_name(PARTIAL + folder.name)
+    shutil.rmtree(doomed, ignore_errors=True)
+    os.replace(folder, doomed)
+    shutil.rmtree(doomed)

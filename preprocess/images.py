@@ -5,8 +5,9 @@ import warnings
 
 from PIL import Image, ImageOps
 
-# About 179 million pixels, the largest professional cameras; more in one small file is a decompression bomb.
-MAX_PIXELS = 2 * 89_478_485
+# As much as a good camera's, 150 MB decoded; far more in one small file is a decompression bomb.
+MAX_PIXELS = 50_000_000
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 MIN_SIDE = 16
 JPEG_QUALITY = 95
 
@@ -26,7 +27,7 @@ def decode(data, smallest=None):
     """Decodes an image's bytes into an upright RGB PIL image.
 
     Args:
-        data: the file's bytes, in any format that Pillow reads; greyscale, CMYK, palettes and EXIF rotation are
+        data: the file's bytes, in one of `FORMATS`; greyscale, CMYK, palettes and EXIF rotation are
             converted.
         smallest: a side in pixels that is enough; JPEGs far larger are decoded at a half, a quarter or an eighth of
             their size, by the codec's own exact scaling, which is several times faster.
@@ -37,15 +38,15 @@ def decode(data, smallest=None):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
             if image.width * image.height > MAX_PIXELS:
                 raise BadImage(f"too many pixels ({image.width} x {image.height})")
             if min(image.size) < MIN_SIDE:
                 raise BadImage(f"too small ({image.width} x {image.height})")
             if smallest:
                 image.draft("RGB", (smallest, smallest))
-            image = ImageOps.exif_transpose(image)
-            return image.convert("RGB")
+            ImageOps.exif_transpose(image, in_place=True)
+            return image if image.mode == "RGB" else image.convert("RGB")
     except BadImage:
         raise
     except Image.DecompressionBombError:

@@ -6,6 +6,7 @@ import concurrent.futures.process
 import multiprocessing
 import multiprocessing.connection
 import os
+import signal
 import threading
 
 from preprocess.errors import UserError
@@ -23,7 +24,8 @@ def available_cores():
 
 
 def _leave_with_parent():
-    """Ends this worker when its parent is gone, however that ended."""
+    """Ends this worker when its parent is gone, however that ended, and leaves Ctrl-C to the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def wait():
         multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])

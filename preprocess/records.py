@@ -49,7 +49,7 @@ def encode(image_id, file_name, captions, jpegs):
     feature = {
         "image_id": tf.train.Feature(int64_list=tf.train.Int64List(value=[image_id])),
         "file_name": _bytes_feature([file_name.encode()]),
-        "captions": _bytes_feature([caption.encode() for caption in captions]),
+        "captions": _bytes_feature([caption.encode(errors="replace") for caption in captions]),
     }
     for size, jpeg in jpegs.items():
         feature[image_key(size)] = _bytes_feature([jpeg])

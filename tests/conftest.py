@@ -8,10 +8,12 @@ import sys
 import zipfile
 
 import pytest
-import torch  # noqa: F401  before TensorFlow: the other way round, the LLVMs of some versions clash and end the process
 
+from clip_wrapper import import_clip
 from preprocess.quiet import import_tensorflow
 
+# CLIP, and PyTorch with it, before TensorFlow: the other way round, some versions' LLVMs clash and end the process.
+import_clip()
 import_tensorflow()
 
 ROOT = pathlib.Path(__file__).parent.parent

@@ -49,7 +49,10 @@ def test_the_best_model_is_that_of_the_best_epoch(run, embedded):
 def test_a_resumed_run_ends_as_an_undisturbed_one(run, embedded, tmp_path):
     resumed = tmp_path / "run"
     train("64-image", embedded, resumed, Settings(**vars(SMALL) | {"epochs": 1}))
-    train("64-image", embedded, resumed, SMALL, resume=True)
+    options = ("--epochs", 2, "--batch-size", 8, "--width", 1 / 16, "--precision", "float32", "--resume")
+    train_again = ("-m", "cvae", "train", "--variant", "64-image", "--data", embedded, "--run", resumed)
+    process = command(*train_again, *options)
+    assert process.returncode == 0 and "2 epochs" in process.stdout, process.stderr
     for left, right in zip(read_log(resumed), read_log(run), strict=True):
         assert left == pytest.approx(right, rel=1e-5)
     for left, right in zip(load_model(resumed, LAST).weights, load_model(run, LAST).weights):

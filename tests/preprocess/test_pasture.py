@@ -100,7 +100,7 @@ def test_the_command_draws_once_and_says_what_it_made(tmp_path):
 
 def test_the_small_clip_is_small():
     assert PASTURE_CLIP.stat().st_size < 8e6
-    assert (ROOT / "cvae" / "pasture_judge.keras").stat().st_size < 4e6
+    assert (ROOT / "cvae" / "pasture_judge.weights.h5").stat().st_size < 4e6
 
 
 @pytest.mark.slow
