@@ -30,6 +30,7 @@ THEMES = {
     ),
 }
 
+_NEEDED = frozenset(("images", "annotations", "id", "image_id", "file_name", "caption"))
 _PLURAL = r"s|es|'s|s'"
 # Endings of words of four letters and more: the adjective ("hilly", "grassy"), the participle ("forested") and the
 # landscape compounds ("hillside", "farmland"). Shorter words would become others: "many", "cowed", "caring".
@@ -104,6 +105,11 @@ def find_captions(zip_path):
     raise UserError(f"no captions beside {zip_path}; put {name} or {archive.name} there, or name a file by --captions.")
 
 
+def _needed(entry):
+    """Drops what captions do not need from each object as it is read: COCO's addresses and dates take most memory."""
+    return {key: entry[key] for key in entry if key in _NEEDED}
+
+
 def _read_json(path, member):
     if member is None and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
@@ -112,9 +118,9 @@ def _read_json(path, member):
             raise UserError(f"{path} holds no captions_train*.json; give --captions the captions' JSON file.")
         member = found[0]
     if member is None:
-        return json.loads(pathlib.Path(path).read_bytes())
+        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"), object_hook=_needed)
     with zipfile.ZipFile(path) as archive:
-        return json.loads(archive.read(member))
+        return json.loads(archive.read(member).decode("utf-8"), object_hook=_needed)
 
 
 def read_captions(path, member=None):

@@ -184,6 +184,14 @@ def _fingerprint(photos, images):
     return digest.hexdigest()
 
 
+def _choose(zip_path, captions_path, words, limit):
+    """Reads a zip's directory and captions. Returns (captions' path, chosen photographs, their fingerprint)."""
+    images = list_images(zip_path)
+    captions_path, member = (captions_path, None) if captions_path else find_captions(zip_path)
+    photos = choose_photos(images, read_captions(captions_path, member), words, captions_path, limit)
+    return captions_path, photos, _fingerprint(photos, images)
+
+
 def preprocess_coco(
     zip_path,
     out,
@@ -218,10 +226,10 @@ def preprocess_coco(
         UserError: see `list_images`, `read_captions`, `choose_photos` and `open_folder`.
     """
     out, zip_path = pathlib.Path(out), pathlib.Path(zip_path)
-    images = list_images(zip_path)
-    captions_path, member = (captions, None) if captions else find_captions(zip_path)
     words = theme_words(theme, words)
-    photos = choose_photos(images, read_captions(captions_path, member), words, captions_path, limit)
+    choose = functools.partial(_choose, captions_path=captions, words=words, limit=limit)
+    # In a process of its own, which gives back the half gigabyte that all of COCO's captions take.
+    [(captions_path, photos, fingerprint)] = ordered_map(choose, [zip_path], workers=1)
     settings = {
         "zip": zip_path.name,
         "theme": theme,
@@ -229,9 +237,8 @@ def preprocess_coco(
         "sizes": sorted(sizes),
         "shard_size": shard_size,
         "limit": limit,
-        "photos": _fingerprint(photos, images),
+        "photos": fingerprint,
     }
-    del images
     manifest = open_folder(out, settings, overwrite, inputs=[zip_path, captions_path])
     if not manifest["complete"]:
         shards = plan_shards(photos, shard_size)

@@ -68,17 +68,18 @@ def square_jpegs(data, sizes):
         sizes: sides in pixels.
 
     Returns:
-        {size: bytes}, JPEGs of quality 95 without chroma subsampling, resized with antialiasing (Lanczos).
+        {size: bytes}, JPEGs of quality 95 without chroma subsampling, resized with antialiasing (bicubic, CLIP's own).
 
     Raises:
         BadImage: see `decode`.
     """
-    square = largest_square(decode(data, smallest=max(sizes)))
+    # COCO's usual 640 x 427 px decode at half size to 213, near enough to CLIP's 224, and in half the time.
+    square = largest_square(decode(data, smallest=max(sizes) * 15 // 16))
     jpegs = {}
     for size in sizes:
         buffer = io.BytesIO()
-        # A gap of 3 lets Pillow shrink by a whole factor first, indistinguishable from Lanczos on the full square.
-        resized = square.resize((size, size), Image.LANCZOS, reducing_gap=3.0)
+        # The gap lets Pillow shrink by a whole factor first where the square is at least twice the size.
+        resized = square.resize((size, size), Image.BICUBIC, reducing_gap=2.0)
         resized.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
         jpegs[size] = buffer.getvalue()
     return jpegs
