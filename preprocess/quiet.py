@@ -21,8 +21,7 @@ def _no_standard_error():
 
 def import_tensorflow():
     """Imports TensorFlow and returns it. Its log shows fatal errors only, unless TF_CPP_MIN_LOG_LEVEL is set."""
-    if "tensorflow" not in sys.modules and "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
-        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3":
         # Messages from before its log is set up come whatever the level.
         with _no_standard_error():
             import tensorflow
