@@ -4,6 +4,7 @@ Run the same command again after an interruption and it goes on where it stopped
 """
 
 import argparse
+import os
 
 from preprocess.captions import THEMES
 from preprocess.errors import UserError, run_command
@@ -44,6 +45,8 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
+    # TensorFlow only writes records here; it would take the GPU's memory for that.
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     from preprocess.coco import preprocess_coco
 
     manifest = preprocess_coco(

@@ -7,15 +7,14 @@ The zip's images are repeated until there are enough. Rates of one run are compa
 
 import argparse
 import contextlib
-import functools
 import io
 import json
 import multiprocessing
 import os
 import pathlib
+import subprocess
 import sys
 import tempfile
-import threading
 import time
 import zipfile
 
@@ -63,12 +62,18 @@ def coco_sized_archive(folder, count=118_287):
     return path
 
 
-def decode_alone(data, count):
-    """Seconds an image for decoding to RGB and nothing else."""
+def _decode(data, count):
     start = time.perf_counter()
     for index in range(count):
         Image.open(io.BytesIO(data[index % len(data)])).convert("RGB")
-    return (time.perf_counter() - start) / count
+    return count / (time.perf_counter() - start)
+
+
+def decode_alone(data, cores, count=600):
+    """Images a second for decoding to RGB and nothing else, by a process a core: what the machine itself can do."""
+    with on_cores(cores), multiprocessing.get_context("spawn").Pool(cores) as pool:
+        pool.starmap(_decode, [(data, 20)] * cores, chunksize=1)
+        return sum(pool.starmap(_decode, [(data, count)] * cores, chunksize=1))
 
 
 @contextlib.contextmanager
@@ -82,14 +87,14 @@ def on_cores(cores):
         os.sched_setaffinity(0, before)
 
 
-def _preprocess(zip_path, out, workers, seconds):
+def _preprocess(zip_path, out, workers, answer):
     from preprocess.coco import preprocess_coco
     from preprocess.quiet import import_tensorflow
 
     import_tensorflow()
     start = time.perf_counter()
     preprocess_coco(zip_path, out, sizes=SIZES, workers=workers)
-    seconds.put(time.perf_counter() - start)
+    answer.put(time.perf_counter() - start)
 
 
 def _memory(pid):
@@ -104,51 +109,54 @@ def _memory(pid):
     return total
 
 
-def measure(zip_path, out, workers, cores):
-    """Preprocesses in a process of its own. Returns (seconds, peak bytes of it and its workers)."""
+def seconds(zip_path, out, workers, cores):
+    """Seconds that preprocessing takes, by itself: TensorFlow's import and the watching of memory would weigh on it."""
     context = multiprocessing.get_context("spawn")
-    seconds = context.Queue()
+    answer = context.Queue()
     with on_cores(cores):
-        process = context.Process(target=_preprocess, args=(zip_path, out, workers, seconds))
+        process = context.Process(target=_preprocess, args=(zip_path, out, workers, answer))
         process.start()
-    peak, stop = [0], threading.Event()
-
-    def watch():
-        while not stop.wait(0.05):
-            peak[0] = max(peak[0], _memory(process.pid))
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    result = seconds.get(timeout=3600)
+    result = answer.get(timeout=3600)
     process.join()
-    stop.set()
-    thread.join()
-    return result, peak[0]
+    return result
+
+
+def peak_memory(zip_path, out, *options):
+    """The most bytes that the command and its workers take, looked at 20 times a second."""
+    script = pathlib.Path(__file__).parent.parent / "offline_preprocess.py"
+    arguments = [sys.executable, str(script), "--zip", str(zip_path), "--out", str(out), "--workers", "2", *options]
+    process, peak = subprocess.Popen(arguments, stdout=subprocess.DEVNULL), 0
+    while process.poll() is None:
+        peak = max(peak, _memory(process.pid))
+        time.sleep(0.05)
+    return peak
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--zip", default="../shared/data/photos/full_size/train2017.zip", help="default: %(default)s")
-    parser.add_argument("--count", type=int, default=2000, help="images to process (default: %(default)s)")
+    parser.add_argument("--count", type=int, default=4000, help="images to process (default: %(default)s)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
         zip_path, data = repeat_archive(arguments.zip, folder, arguments.count)
-        run = functools.partial(measure, zip_path)
-        with on_cores(1):
-            ceiling = 1 / decode_alone(data, 400)
-        one_seconds, one_memory = run(pathlib.Path(folder) / "one", workers=1, cores=1)
-        two_seconds, two_memory = run(pathlib.Path(folder) / "two", workers=2, cores=2)
-        one, two = arguments.count / one_seconds, arguments.count / two_seconds
-        print(f"{'':<44} {'images/s':>9} {'ratio':>7} {'peak memory':>12}")
-        print(f"{'decoding alone, one core':<44} {ceiling:>9.0f} {1:>7.2f}")
-        print(
-            f"{'64, 128, 224 px written, one core':<44} {one:>9.0f} {one / ceiling:>7.2f} {one_memory / 1e6:>9.0f} MB"
-        )
-        print(f"{'the same on two cores, beside one':<44} {two:>9.0f} {two / one:>7.2f} {two_memory / 1e6:>9.0f} MB")
+        ceilings = [decode_alone(data, 1)]
+        one = arguments.count / seconds(zip_path, folder / "one", workers=1, cores=1)
+        two = arguments.count / seconds(zip_path, folder / "two", workers=2, cores=2)
+        # Before and after, since a shared machine's speed drifts.
+        ceilings.append(decode_alone(data, 1))
+        ceiling, ceiling_two = sum(ceilings) / 2, decode_alone(data, 2)
+        memory = peak_memory(zip_path, folder / "memory", "--limit", "1500")
     with tempfile.TemporaryDirectory() as folder:
-        zip_path = coco_sized_archive(folder)
-        _, memory = measure(zip_path, pathlib.Path(folder) / "out", workers=2, cores=2)
-        print(f"{'118,287 members and 591,435 captions, two cores':<61} {memory / 1e6:>9.0f} MB")
+        large_memory = peak_memory(coco_sized_archive(folder), pathlib.Path(folder) / "out")
+    print(f"{'':<44} {'images/s':>9} {'ratio':>7}")
+    print(f"{'decoding alone, one core':<44} {ceiling:>9.0f} {1:>7.2f}")
+    print(f"{'64, 128 and 224 px written, one core':<44} {one:>9.0f} {one / ceiling:>7.2f}")
+    print(f"{'decoding alone on two cores, beside one':<44} {ceiling_two:>9.0f} {ceiling_two / ceiling:>7.2f}")
+    print(f"{'all of it on two cores, beside one':<44} {two:>9.0f} {two / one:>7.2f}")
+    print(
+        f"peak memory: {memory / 1e6:.0f} MB; with a directory and captions of COCO's size {large_memory / 1e6:.0f} MB"
+    )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import numpy as np
 
 from cvae.plots import save_grid, to_uint8
 from cvae.prompts import check_prompts, encode_prompts
-from cvae.runs import BEST, load_model, read_config
+from cvae.runs import load_model, read_config
 from preprocess.errors import UserError
 from preprocess.files import atomic_path
 
@@ -67,11 +67,9 @@ def generate(run, prompts, count=4, seed=0, out=None, clip_spec=None):
     check_prompts(prompts)
     if count < 1 or seed < 0:
         raise UserError("--count must be at least 1 and --seed at least 0.")
-    config = read_config(run)
-    if not (pathlib.Path(run) / BEST).is_file():
-        load_model(run)
+    config, model = read_config(run), load_model(run)
     embeddings = encode_prompts(prompts, clip_spec or config["clip_spec"], config["clip"], config["precision"])
-    rows = draw(load_model(run), embeddings, count, seed)
+    rows = draw(model, embeddings, count, seed)
     out = pathlib.Path(out or pathlib.Path(run) / "generated")
     for number, (prompt, pictures) in enumerate(zip(prompts, to_uint8(rows)), 1):
         for index, picture in enumerate(pictures, 1):

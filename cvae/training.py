@@ -1,5 +1,6 @@
 """Trains a variant with `fit`; interrupted at any point, it goes on from the last finished epoch."""
 
+import contextlib
 import dataclasses
 import pathlib
 
@@ -10,7 +11,7 @@ from cvae.runs import CONFIG, LAST, load_model, read_config, read_log, write_con
 from cvae.variants import find_variant
 from preprocess.datasets import load, read_info
 from preprocess.errors import UserError
-from preprocess.files import PARTIAL, atomic_path, remove_folder
+from preprocess.files import atomic_path, is_fresh, remove_folder, sole_use
 
 # Pictures of each prompt in the grid after an epoch.
 GRID_COLUMNS = 4
@@ -83,6 +84,11 @@ def _start(run, variant_name, info, settings):
 def _resume(run, variant_name, info, settings):
     """Loads a run's model, optimiser and log."""
     config = read_config(run)
+    if config["clip"]["embedding_dim"] != info.embedding_dim:
+        raise UserError(
+            f"{info.folder} has embeddings of {info.embedding_dim} numbers, the model in {run} was trained with those "
+            f"of {config['clip']['embedding_dim']}; give --data the folder it was trained with or another --run."
+        )
     asked = dataclasses.asdict(settings) | {"epochs": config["settings"]["epochs"]}
     same_data = (config["clip"], config["data_settings"]) == (info.clip, info.settings)
     if config["variant"] != variant_name or config["settings"] != asked or not same_data:
@@ -142,18 +148,29 @@ def train(variant_name, data, run=None, settings=Settings(), resume=False, overw
         print(f"note: {variant_name} is meant for the theme {variant.theme}, these data were chosen by {info.theme}.")
     for split in ("train", "val"):  # finds faults in the data before anything is written or removed
         load(data, variant.image_size, variant.condition, split, settings.batch_size, settings.seed)
-    begun = run.exists() and any(not entry.name.startswith(PARTIAL) for entry in run.iterdir())
-    if begun and not resume:
-        read_config(run)  # never removes a folder that is no run
-        if not overwrite:
-            raise UserError(f"{run} is there already; add --resume to go on with it, --overwrite to begin anew.")
-        remove_folder(run)
     keras.utils.set_random_seed(settings.seed)
-    model, history = (_resume if begun and resume else _start)(run, variant_name, info, settings)
-    if len(history) >= settings.epochs:
-        return history
-    embeddings = _embed_grid_prompts(run, info)
-    return _fit(model, run, variant, info, settings, history, embeddings)
+    with _open_run(run, resume, overwrite) as begun:
+        model, history = (_resume if begun else _start)(run, variant_name, info, settings)
+        if len(history) >= settings.epochs:
+            return history
+        embeddings = _embed_grid_prompts(run, info)
+        return _fit(model, run, variant, info, settings, history, embeddings)
+
+
+@contextlib.contextmanager
+def _open_run(run, resume, overwrite):
+    """Keeps the run folder for this training alone; tells whether there is something to go on with."""
+    with contextlib.ExitStack() as held:
+        begun = not is_fresh(run)
+        if begun:
+            read_config(run)  # never goes on with or removes a folder that is no run
+            if not resume and not overwrite:
+                raise UserError(f"{run} is there already; add --resume to go on with it, --overwrite to begin anew.")
+        held.enter_context(sole_use(run))
+        if begun and not resume:
+            remove_folder(run)
+            held.enter_context(sole_use(run))
+        yield begun and resume
 
 
 def _fit(model, run, variant, info, settings, history, embeddings):

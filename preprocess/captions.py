@@ -54,6 +54,8 @@ def _inflections(word):
     if word in _OF_A_WORD:
         endings.append(_OF_A_WORD[word])
     forms = [f"{stem}(?:{'|'.join(endings)})?"]
+    if word == "hill":
+        forms.append("foothills?")
     if word.endswith("y"):
         forms.append(stem[:-1] + "ies")
     if word.endswith("e"):

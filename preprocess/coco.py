@@ -239,11 +239,11 @@ def preprocess_coco(
         "limit": limit,
         "photos": fingerprint,
     }
-    manifest = open_folder(out, settings, overwrite, inputs=[zip_path, captions_path])
-    if not manifest["complete"]:
-        shards = plan_shards(photos, shard_size)
-        _write_shards(out, shards, zip_path, sorted(sizes), workers)
-        manifest = _finish(out, manifest, shards, words)
+    with open_folder(out, settings, overwrite, inputs=[zip_path, captions_path]) as manifest:
+        if not manifest["complete"]:
+            shards = plan_shards(photos, shard_size)
+            _write_shards(out, shards, zip_path, sorted(sizes), workers)
+            manifest = _finish(out, manifest, shards, words)
     if not manifest["counts"]["train"] + manifest["counts"]["val"]:
         raise UserError(f"none of {zip_path}'s matching images can be used; {out / 'rejected.csv'} has the reasons.")
     return manifest

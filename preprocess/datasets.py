@@ -91,26 +91,23 @@ def _parser(size, embedding_dim, with_texts):
     return parse
 
 
-def _decoder(size):
+def _decoder(size, embedding):
+    """A function from a parsed record to its image and what `embedding` takes from it."""
     import tensorflow as tf
 
-    def decode(parsed, embedding):
+    def decode(parsed):
         image = tf.io.decode_jpeg(parsed[image_key(size)], channels=3, dct_method="INTEGER_ACCURATE")
         image = tf.image.convert_image_dtype(tf.ensure_shape(image, (size, size, 3)), tf.float32)
-        return image, embedding
+        return image, parsed[embedding]
 
     return decode
 
 
-def _every_embedding(condition):
-    """Gives a record's image with its image embedding, or with each of its captions' in turn."""
+def _with_each(image, embeddings):
+    """Gives the image with each of its captions' embeddings in turn."""
     import tensorflow as tf
 
-    def pairs(parsed):
-        embeddings = parsed["text_embeddings"] if condition == "text" else parsed["image_embedding"][None]
-        return tf.data.Dataset.from_tensor_slices(embeddings).map(lambda embedding: (parsed, embedding))
-
-    return pairs
+    return tf.data.Dataset.from_tensor_slices(embeddings).map(lambda embedding: (image, embedding))
 
 
 def _shuffled(dataset, count, seed, epoch):
@@ -168,11 +165,13 @@ def load(folder, size, condition, split, batch_size, seed=0, first_epoch=0, repe
             "use a smaller --batch-size or more images."
         )
     tf = import_tensorflow()
-    parse, decode = _parser(size, info.embedding_dim, condition == "text"), _decoder(size)
+    by_text = condition == "text"
+    parse = _parser(size, info.embedding_dim, by_text)
+    decode = _decoder(size, "text_embeddings" if by_text else "image_embedding")
     records = tf.data.TFRecordDataset([str(info.folder / name) for name in info.shards if name.startswith(split)])
     if not training:
-        pairs = records.map(parse, num_parallel_calls=tf.data.AUTOTUNE).flat_map(_every_embedding(condition))
-        batches = pairs.map(decode, num_parallel_calls=tf.data.AUTOTUNE).batch(batch_size)
+        pairs = records.map(lambda record: decode(parse(record)), num_parallel_calls=tf.data.AUTOTUNE)
+        batches = (pairs.flat_map(_with_each) if by_text else pairs).batch(batch_size)
         # flat_map hides how many there are.
         steps = -(-info.examples(condition, split) // batch_size)
         return batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
@@ -185,14 +184,13 @@ def load(folder, size, condition, split, batch_size, seed=0, first_epoch=0, repe
         return order.map(lambda number, record: (epoch, number, record))
 
     def pair(epoch, number, record):
-        parsed = parse(record)
-        if condition == "image":
-            return decode(parsed, parsed["image_embedding"])
-        texts = parsed["text_embeddings"]
-        # One seed an epoch and a place in it, far apart for neighbouring seeds.
-        place = tf.stack([seed * 1_000_003 + epoch, number])
-        chosen = tf.random.stateless_uniform((), place, 0, tf.shape(texts)[0], tf.int32)
-        return decode(parsed, tf.ensure_shape(texts[chosen], (info.embedding_dim,)))
+        image, embedding = decode(parse(record))
+        if by_text:
+            # One seed an epoch and a place in it, far apart for neighbouring seeds.
+            place = tf.stack([seed * 1_000_003 + epoch, number])
+            chosen = tf.random.stateless_uniform((), place, 0, tf.shape(embedding)[0], tf.int32)
+            embedding = tf.ensure_shape(embedding[chosen], (info.embedding_dim,))
+        return image, embedding
 
     epochs = tf.data.Dataset.range(first_epoch, tf.int64.max if repeat else first_epoch + 1)
     pairs = epochs.flat_map(epoch_records).map(pair, num_parallel_calls=tf.data.AUTOTUNE)

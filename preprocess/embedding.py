@@ -58,16 +58,16 @@ def embed_folder(shards, out, encoder, overwrite=False):
             "weights_sha256": encoder.weights_sha256,
         },
     }
-    manifest = open_folder(out, settings, overwrite, inputs=[shards])
-    if manifest["complete"]:
-        return manifest
-    # Kept from the start, so that a run that goes on later rounds as this one does.
-    encoder.set_precision(manifest.setdefault("precision", encoder.precision))
-    write_json(out / MANIFEST, manifest)
-    _embed_shards(encoder, shards, out, source)
-    manifest |= {key: source[key] for key in ("counts", "caption_counts", "shards")}
-    manifest |= {"complete": True, "kind": "embedded", "clip_spec": encoder.spec}
-    write_json(out / MANIFEST, manifest)
+    with open_folder(out, settings, overwrite, inputs=[shards]) as manifest:
+        if manifest["complete"]:
+            return manifest
+        # Kept from the start, so that a run that goes on later rounds as this one does.
+        encoder.set_precision(manifest.setdefault("precision", encoder.precision))
+        write_json(out / MANIFEST, manifest)
+        _embed_shards(encoder, shards, out, source)
+        manifest |= {key: source[key] for key in ("counts", "caption_counts", "shards")}
+        manifest |= {"complete": True, "kind": "embedded", "clip_spec": encoder.spec}
+        write_json(out / MANIFEST, manifest)
     return manifest
 
 
@@ -88,11 +88,11 @@ def embed_shard(encoder, source, target, size, progress):
     tf = import_tensorflow()
     with atomic_path(target) as partial, tf.io.TFRecordWriter(str(partial)) as writer:
         stored = read_shard(source)
-        while records := list(itertools.islice(stored, RECORDS_AT_ONCE)):
-            captions = [captions_of(record) for record in records]
-            images = encoder.encode_images([Image.open(io.BytesIO(jpeg_of(record, size))) for record in records])
+        while examples := list(itertools.islice(stored, RECORDS_AT_ONCE)):
+            captions = [captions_of(example) for example in examples]
+            images = encoder.encode_images([Image.open(io.BytesIO(jpeg_of(example, size))) for example in examples])
             texts = encoder.encode_texts([text for texts in captions for text in texts])
             ends = np.cumsum([len(texts) for texts in captions])[:-1]
-            for record, image, record_texts in zip(records, images, np.split(texts, ends)):
-                writer.write(add_embeddings(record, image, record_texts))
-            progress(len(records))
+            for example, image, its_texts in zip(examples, images, np.split(texts, ends)):
+                writer.write(add_embeddings(example, image, its_texts))
+            progress(len(examples))

@@ -23,7 +23,9 @@ def load_encoder(spec):
     Args:
         spec: a CLIP's name or checkpoint (see `clip_wrapper.ClipWrapper`), or another encoder's class as
             `path/to/file.py:Class` or `package.module:Class`. Its instances have `name`, `embedding_dim`, `image_size`,
-            `encode_images` and `encode_texts`, with `ClipWrapper`'s meanings. Naming a file runs its code.
+            `encode_images` and `encode_texts`, with `ClipWrapper`'s meanings; they may have `precision`, and
+            `weights_path`, a file whose hash then stands for the encoder in place of its source's. Naming a file runs
+            its code.
 
     Raises:
         UserError: nothing of that name, or a class that lacks one of these.

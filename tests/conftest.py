@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 import zipfile
 
 import pytest
@@ -32,6 +33,23 @@ def command(*arguments, cwd=ROOT, **options):
     return subprocess.run(
         [sys.executable, *map(str, arguments)], cwd=cwd, env=environment, capture_output=True, text=True, **options
     )
+
+
+def start(*arguments):
+    """Starts `python ...` with the project importable, its output unseen. Returns the running process."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+
+
+def wait_for(process, condition, seconds=120):
+    """Waits until `condition()` holds, and fails if the process ends or the time is over before."""
+    deadline = time.time() + seconds
+    while not condition():
+        assert process.poll() is None and time.time() < deadline, "ended too early to test anything"
+        time.sleep(0.02)
 
 
 def assert_user_error(process, *words):

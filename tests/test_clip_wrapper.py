@@ -4,7 +4,7 @@ import clip
 import numpy as np
 import pytest
 import torch
-from conftest import PASTURE_CLIP, ROOT, assert_user_error, command, shared
+from conftest import PASTURE_CLIP, ROOT, assert_user_error, command, shared, start, wait_for
 from PIL import Image
 
 from clip_wrapper import ClipWrapper, encode_tokens
@@ -154,14 +154,12 @@ def test_another_encoder_takes_clips_place(shards, tmp_path):
 
 
 def test_embedding_writes_one_embedding_an_image_and_one_a_caption(shards, embedded):
-    import tensorflow as tf
-
     manifest = read_manifest(embedded, "")
     assert manifest["settings"]["clip"] | {"weights_sha256": ""} == {
         "name": "clip.pt", "embedding_dim": 512, "image_size": 64, "normalization": "l2", "weights_sha256": "",
     }  # fmt: skip
     record = next(read_shard(shard_paths(embedded, "train")[0]))
-    feature = tf.train.Example.FromString(record).features.feature
+    feature = record.features.feature
     assert len(feature["image_embedding"].float_list.value) == 512
     assert len(feature["text_embeddings"].float_list.value) == 512 * len(captions_of(record))
     texts = np.array(feature["text_embeddings"].float_list.value).reshape(-1, 512)
@@ -196,6 +194,20 @@ def test_wrong_folders_and_settings_give_one_sentence(shards, embedded, pasture,
     (tmp_path / "mine.py").write_text(ENCODER)
     process = command(SCRIPT, shards, "--clip", f"{tmp_path}/mine.py:Encoder", "--out", embedded)
     assert_user_error(process, embedded, "other settings (clip)", "--overwrite")
+
+
+@pytest.mark.slow
+def test_a_killed_embedding_goes_on_and_gives_the_same_bytes(shards, embedded, tmp_path):
+    out = tmp_path / "embedded"
+    arguments = (SCRIPT, shards, "--clip", PASTURE_CLIP, "--out", out)
+    killed = start(*arguments)
+    wait_for(killed, lambda: shard_paths(out, "train"))
+    killed.kill()
+    killed.wait()
+    with pytest.raises(UserError, match="not finished"):
+        read_manifest(out, "")
+    assert command(*arguments).returncode == 0
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == {p.name: p.read_bytes() for p in embedded.iterdir()}
 
 
 @pytest.mark.slow

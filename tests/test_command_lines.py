@@ -1,7 +1,5 @@
 """What holds for every command."""
 
-import time
-
 import pytest
 from conftest import ROOT, command
 
@@ -19,10 +17,8 @@ COMMANDS = [
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=lambda arguments: " ".join(map(str, arguments)))
 def test_help_answers_without_loading_the_frameworks(arguments):
-    start = time.perf_counter()
     process = command("-X", "importtime", *arguments, "--help")
-    # A second on a quiet machine; the bound is for a busy one.
-    assert process.returncode == 0 and time.perf_counter() - start < 5
+    assert process.returncode == 0
     assert "usage:" in process.stdout and "--" in process.stdout
     imported = {line.rsplit("|", 1)[-1].strip() for line in process.stderr.splitlines()}
     assert not imported & {"tensorflow", "keras", "torch"}

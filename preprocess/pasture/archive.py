@@ -51,9 +51,14 @@ def write_archive(out, count, seed, workers, overwrite=False):
         UserError: see `open_folder`.
     """
     out = pathlib.Path(out)
-    manifest = open_folder(out, {"count": count, "seed": seed}, overwrite)
-    if manifest["complete"]:
-        return manifest["scenes"]
+    with open_folder(out, {"count": count, "seed": seed}, overwrite) as manifest:
+        if not manifest["complete"]:
+            manifest |= {"complete": True, "kind": "pasture", "scenes": _draw_all(out, count, seed, workers)}
+            write_json(out / MANIFEST, manifest)
+    return manifest["scenes"]
+
+
+def _draw_all(out, count, seed, workers):
     images, annotations, labels = [], [], {}
     with atomic_path(out / "train2017.zip") as partial, zipfile.ZipFile(partial, "w") as archive:
         drawn = ordered_map(functools.partial(draw, seed=seed), range(count), workers)
@@ -71,5 +76,4 @@ def write_archive(out, count, seed, workers, overwrite=False):
         info = {"description": "drawn pasture scenes", "seed": seed}
         dataset = {"info": info, "licenses": [], "images": images, "annotations": annotations}
         partial.write_text(json.dumps(dataset))
-    write_json(out / MANIFEST, manifest | {"complete": True, "kind": "pasture", "scenes": len(labels)})
     return len(labels)

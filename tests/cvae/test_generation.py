@@ -7,7 +7,6 @@ from conftest import assert_user_error, command
 from PIL import Image
 
 from cvae.generation import draw, generate
-from cvae.prompts import PROMPTS
 from cvae.runs import load_model
 from preprocess.errors import UserError
 
@@ -82,7 +81,3 @@ def test_an_encoder_that_is_not_the_datas_gives_one_sentence(run, tmp_path):
     shutil.copytree(run, tmp_path / "run")
     (tmp_path / "run" / "run.json").write_text(json.dumps(config | {"clip_spec": str(tmp_path / "moved.pt")}))
     assert_user_error(command("-m", "cvae", "generate", "--run", tmp_path / "run", "a cow"), "moved.pt", "path")
-
-
-def test_the_readmes_prompts_are_the_eight(run):
-    assert len(PROMPTS) == 8 and "White sheep on a mountain under blue sky" in PROMPTS

@@ -1,13 +1,15 @@
+import json
 import shutil
 
 import numpy as np
 import pytest
-from conftest import assert_user_error, command
+from conftest import assert_user_error, command, start, wait_for
 
 from cvae.runs import BEST, LAST, load_model, read_config, read_log
 from cvae.training import Settings, best_epoch, train
 from cvae.variants import VARIANTS
 from preprocess.errors import UserError
+from preprocess.files import write_json
 
 SMALL = Settings(epochs=2, batch_size=8, width=1 / 16, precision="float32")
 
@@ -59,6 +61,35 @@ def test_a_resumed_run_ends_as_an_undisturbed_one(run, embedded, tmp_path):
         np.testing.assert_allclose(left, right, atol=1e-5)
 
 
+@pytest.mark.slow
+def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(run, embedded, tmp_path):
+    killed = tmp_path / "run"
+    arguments = ("-m", "cvae", "train", "--variant", "64-image", "--data", embedded, "--run", killed, "--resume")
+    options = ("--epochs", 2, "--batch-size", 8, "--width", 1 / 16, "--precision", "float32")
+    process = start(*arguments, *options)
+    wait_for(process, (killed / LAST).exists)
+    process.kill()
+    process.wait()
+    again = command(*arguments, *options)
+    assert again.returncode == 0 and "2 epochs" in again.stdout, again.stderr
+    for left, right in zip(read_log(killed), read_log(run), strict=True):
+        assert left == pytest.approx(right, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_jax_trains_and_draws_too(embedded, tmp_path, monkeypatch):
+    pytest.importorskip("jax")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    where = ("--run", tmp_path / "run")
+    options = ("--epochs", 2, "--batch-size", 8, "--width", 1 / 16, "--precision", "float32")
+    trained = command("-m", "cvae", "train", "--variant", "64-text", "--data", embedded, *where, *options)
+    assert trained.returncode == 0, trained.stderr
+    first, second = read_log(tmp_path / "run")
+    assert second["loss"] < first["loss"]
+    drawn = command("-m", "cvae", "generate", *where, "a white cow", "--count", 1)
+    assert drawn.returncode == 0 and (tmp_path / "run" / "generated" / "grid.png").is_file(), drawn.stderr
+
+
 def test_a_kill_between_log_and_checkpoint_is_mended(run, embedded, tmp_path):
     killed = tmp_path / "run"
     train("64-image", embedded, killed, Settings(**vars(SMALL) | {"epochs": 1}))
@@ -72,6 +103,16 @@ def test_a_finished_run_is_left_as_it_is(run, embedded):
     before = (run / LAST).stat().st_mtime_ns
     assert len(train("64-image", embedded, run, SMALL, resume=True)) == 2
     assert (run / LAST).stat().st_mtime_ns == before
+
+
+def test_a_run_goes_on_only_with_embeddings_of_its_own_size(run, embedded, tmp_path):
+    other = tmp_path / "embedded"
+    shutil.copytree(embedded, other)
+    manifest = json.loads((other / "manifest.json").read_text())
+    manifest["settings"]["clip"]["embedding_dim"] = 256
+    write_json(other / "manifest.json", manifest)
+    with pytest.raises(UserError, match=r"embeddings of 256 numbers, .* of 512"):
+        train("64-image", other, run, SMALL, resume=True)
 
 
 def test_what_is_in_the_way_is_an_error(run, embedded, tmp_path):

@@ -20,7 +20,7 @@ def stored(folder, split):
     rows = []
     for path in shard_paths(folder, split):
         for record in read_shard(path):
-            feature = tf.train.Example.FromString(record).features.feature
+            feature = record.features.feature
             texts = np.array(feature["text_embeddings"].float_list.value, np.float32).reshape(-1, 512)
             image = np.asarray(Image.open(io.BytesIO(jpeg_of(record, 64))), np.float32) / 255
             rows.append((np.array(feature["image_embedding"].float_list.value, np.float32), texts, image))

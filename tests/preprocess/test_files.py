@@ -1,3 +1,5 @@
+import contextlib
+
 import pytest
 
 from preprocess.errors import UserError
@@ -17,21 +19,36 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
 
 def test_a_folder_opens_again_only_with_the_same_settings(tmp_path):
     out = tmp_path / "out"
-    open_folder(out, {"size": 64})
-    (out / "shard").write_text("kept")
-    assert open_folder(out, {"size": 64})["complete"] is False
+    with open_folder(out, {"size": 64}):
+        (out / "shard").write_text("kept")
+    with open_folder(out, {"size": 64}) as manifest:
+        assert manifest["complete"] is False
     assert (out / "shard").exists()
-    with pytest.raises(UserError, match=r"other settings \(size\).*--overwrite"):
-        open_folder(out, {"size": 128})
-    open_folder(out, {"size": 128}, overwrite=True)
-    assert not (out / "shard").exists()
+    with pytest.raises(UserError, match=r"other settings \(size\).*--overwrite"), open_folder(out, {"size": 128}):
+        pass
+    with open_folder(out, {"size": 128}, overwrite=True):
+        assert not (out / "shard").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_is_open_once_at_a_time(tmp_path, overwrite):
+    out = tmp_path / "out"
+    with open_folder(out, {"size": 128}):
+        pass
+    with contextlib.ExitStack() as held:
+        held.enter_context(open_folder(out, {"size": 64 if overwrite else 128}, overwrite))
+        with pytest.raises(UserError, match="in use by another run"), open_folder(out, {"size": 64}, overwrite=True):
+            pass
+    with open_folder(out, {"size": 64}, overwrite=True):
+        pass
 
 
 def test_a_folder_of_somebody_elses_is_never_emptied(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     for overwrite in (False, True):
-        with pytest.raises(UserError, match="not made by this command"):
-            open_folder(tmp_path, {}, overwrite)
+        with pytest.raises(UserError, match="not made by this command"), open_folder(tmp_path, {}, overwrite):
+            pass
     assert (tmp_path / "thesis.tex").exists()
 
 
