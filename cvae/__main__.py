@@ -98,4 +98,4 @@ def main():
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_command(main, "run the same command again, `train` with --resume to go on")

@@ -1,6 +1,7 @@
 """Pictures about pictures: labelled grids and loss curves."""
 
 import textwrap
+import warnings
 
 import numpy as np
 
@@ -20,7 +21,9 @@ def _figure(*size):
 
 
 def _save(figure, path, dpi=110):
-    with atomic_path(path) as partial:
+    with atomic_path(path) as partial, warnings.catch_warnings():
+        # Matplotlib's font lacks the letters of some languages' prompts, and draws boxes.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure.savefig(partial, dpi=dpi)
 
 
@@ -38,7 +41,9 @@ def save_grid(path, rows, labels, title=None):
     figure = _figure(2.4 + 1.3 * columns, 1.35 * len(rows) + (0.4 if title else 0))
     axes = figure.subplots(len(rows), columns + 1, squeeze=False, width_ratios=[1.8] + [1] * columns)
     for row, label, images in zip(axes, labels, rows):
-        row[0].text(1, 0.5, textwrap.fill(label, 24), ha="right", va="center", fontsize=9, parse_math=False)
+        row[0].text(
+            1, 0.5, textwrap.fill(label, 24, max_lines=5), ha="right", va="center", fontsize=9, parse_math=False
+        )
         for axis, image in zip(row[1:], images):
             axis.imshow(image)
     for axis in axes.flat:

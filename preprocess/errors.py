@@ -7,14 +7,14 @@ class UserError(Exception):
     """Something the user can put right. The message is one sentence that names the thing and what to do."""
 
 
-def run_command(main):
-    """Runs a command line's `main` and exits: 2 with one sentence for a `UserError`, 130 when interrupted."""
+def run_command(main, again="run the same command again to go on"):
+    """Runs a command line's `main` and exits: 2 with a sentence for a `UserError`, 130 and `again` when interrupted."""
     try:
         main()
     except UserError as error:
         sys.exit(_report(error, 2))
     except KeyboardInterrupt:
-        sys.exit(_report("interrupted; run the same command again to go on", 130))
+        sys.exit(_report(f"interrupted; {again}.", 130))
 
 
 def _report(message, code):

@@ -73,9 +73,12 @@ def sole_use(folder):
     """Makes a folder if there is none, and keeps other processes that want its sole use out of it.
 
     Raises:
-        UserError: another process has it.
+        UserError: another process has it, or it cannot be made.
     """
-    pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+    try:
+        pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be made ({error.strerror}); choose another folder.") from None
     try:
         import fcntl
     except ImportError:  # Windows
@@ -146,6 +149,8 @@ def _continued(folder, settings, overwrite):
     found = manifest["settings"]
     if found == settings and manifest["schema_version"] == SCHEMA_VERSION:
         return manifest
+    if found.keys() != settings.keys():
+        raise UserError(f"{folder} was made by another command; choose another --out.")
     if not overwrite:
         names = sorted(key for key in {*found, *settings} if found.get(key) != settings.get(key))
         raise UserError(

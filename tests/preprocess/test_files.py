@@ -44,6 +44,19 @@ def test_a_folder_is_open_once_at_a_time(tmp_path, overwrite):
         pass
 
 
+def test_a_folder_of_another_command_is_never_emptied(tmp_path):
+    with open_folder(tmp_path / "out", {"zip": "a.zip"}):
+        pass
+    with pytest.raises(UserError, match="made by another command"), open_folder(tmp_path / "out", {"seed": 1}, True):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be made"), open_folder(tmp_path / "file" / "out", {}):
+        pass
+
+
 def test_a_folder_of_somebody_elses_is_never_emptied(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     for overwrite in (False, True):
