@@ -9,6 +9,7 @@ import contextlib
 import functools
 import os
 import pathlib
+import re
 import time
 import warnings
 
@@ -57,7 +58,9 @@ def load_clip(name, device):
     known = clip.available_models()
     is_file = pathlib.Path(name).is_file()
     if not is_file and name not in known:
-        raise UserError(f"no CLIP named '{name}'; give the path of a checkpoint or one of: {', '.join(known)}.")
+        raise UserError(
+            f"no CLIP named '{name}', nor a file; give the path of a checkpoint or one of: {', '.join(known)}."
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -72,7 +75,8 @@ def load_clip(name, device):
     except torch.cuda.OutOfMemoryError:
         raise UserError(f"the GPU has too little free memory for {name}; end what else uses it.") from None
     except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0][:120]
+        # PyTorch explains at length; its first sentence is what happened.
+        reason = re.split(r"\. |\n", str(error) or type(error).__name__)[0]
         if is_file:
             raise UserError(f"{name} is not a CLIP checkpoint ({reason}); give OpenAI's .pt or a state dict.") from None
         raise UserError(

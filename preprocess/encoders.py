@@ -31,6 +31,8 @@ def load_encoder(spec):
         UserError: nothing of that name, or a class that lacks one of these.
     """
     location, _, class_name = spec.rpartition(":")
+    if spec.endswith(".py"):
+        raise UserError(f"{spec} names no class; give --clip {spec}:Class.")
     if not location or pathlib.Path(spec).is_file():
         from clip_wrapper import ClipWrapper
 

@@ -148,6 +148,8 @@ def test_another_encoder_takes_clips_place(shards, tmp_path):
             load_encoder(f"{tmp_path}/{spec}")
     with pytest.raises(UserError, match="cannot be imported"):
         load_encoder("no_such_package.module:Encoder")
+    with pytest.raises(UserError, match="names no class"):
+        load_encoder(str(tmp_path / "mine.py"))
     process = command(SCRIPT, shards, "--clip", f"{tmp_path}/mine.py:Encoder", "--out", tmp_path / "embedded")
     assert process.returncode == 0, process.stderr
     assert "4 numbers each" in process.stdout.splitlines()[-1]
