@@ -4,11 +4,14 @@ Run the same command again after an interruption and it goes on where it stopped
 """
 
 import argparse
+import json
 import os
+import pathlib
 
 from preprocess.captions import THEMES
 from preprocess.errors import UserError, run_command
 from preprocess.parallel import available_cores
+from preprocess.wording import counted
 
 
 def parse_arguments():
@@ -36,8 +39,9 @@ def parse_arguments():
     parser.add_argument("--limit", type=int, metavar="N", help="keep at most N images, to try things out")
     parser.add_argument("--overwrite", action="store_true", help="empty the output folder if made with other settings")
     arguments = parser.parse_args()
-    if min(arguments.shard_size, arguments.workers, arguments.limit or 1) < 1 or arguments.limit == 0:
-        raise UserError("--shard-size, --workers and --limit must be at least 1.")
+    for option in ("shard_size", "workers", "limit"):
+        if getattr(arguments, option) is not None and getattr(arguments, option) < 1:
+            raise UserError(f"--{option.replace('_', '-')} must be at least 1.")
     if not all(16 <= size <= 1024 for size in arguments.sizes):
         raise UserError("--sizes must be between 16 and 1024 pixels.")
     return arguments
@@ -62,9 +66,12 @@ def main():
         overwrite=arguments.overwrite,
     )
     counts = manifest["counts"]
+    mentions = json.loads((pathlib.Path(arguments.out) / "captions.json").read_text())["images_that_mention"]
+    if unmatched := [word for word in arguments.words if not mentions[word.lower()]]:
+        print(f"note: no image is described by: {', '.join(unmatched)}.")
     print(
         f"Kept {counts['train']} training and {counts['val']} validation images, rejected {counts['rejected']}: "
-        f"{len(manifest['shards'])} shards in {arguments.out}."
+        f"{counted(len(manifest['shards']), 'shard')} in {arguments.out}."
     )
 
 

@@ -1,10 +1,10 @@
 """The models' command line: `python -m cvae train`, `generate`, `gallery`."""
 
 import argparse
-import os
 
 from cvae.variants import VARIANTS
 from preprocess.errors import run_command
+from preprocess.wording import counted
 
 
 def _add_train(commands):
@@ -40,8 +40,9 @@ def _train(arguments):
     history = train(arguments.variant, arguments.data, run, settings, arguments.resume, arguments.overwrite)
     best = best_epoch(history)
     print(
-        f"Trained {arguments.variant} for {len(history)} epochs: best validation loss {best['val_loss']:.1f} in epoch "
-        f"{best['epoch']} (bce {best['val_bce']:.1f}, kl {best['val_kl']:.1f}, ssim {best['val_ssim']:.3f}); in {run}."
+        f"Trained {arguments.variant} for {counted(len(history), 'epoch')}: best validation loss "
+        f"{best['val_loss']:.1f} in epoch {best['epoch']} (bce {best['val_bce']:.1f}, kl {best['val_kl']:.1f}, "
+        f"ssim {best['val_ssim']:.3f}); in {run}."
     )
 
 
@@ -60,7 +61,8 @@ def _generate(arguments):
     from cvae.generation import generate
 
     grid = generate(arguments.run, arguments.prompts, arguments.count, arguments.seed, arguments.out, arguments.clip)
-    print(f"Drew {arguments.count} pictures for each of {len(arguments.prompts)} prompts: {grid}.")
+    prompts = counted(len(arguments.prompts), "prompt")
+    print(f"Drew {counted(arguments.count, 'picture')} for each of {prompts}: {grid}.")
 
 
 def _add_gallery(commands):
@@ -73,6 +75,12 @@ def _add_gallery(commands):
 
 
 def _gallery(arguments):
+    from cvae.runs import read_config
+
+    read_config(arguments.run)  # before the seconds that Keras takes to import
+    from preprocess.quiet import import_keras
+
+    import_keras()
     from cvae.gallery import JUDGED_PICTURES, format_table, make_gallery
 
     out = arguments.out or f"{arguments.run}/gallery"
@@ -86,14 +94,10 @@ def _gallery(arguments):
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m cvae", description="Trains models and draws pictures with them.")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="command")
+    commands = parser.add_subparsers(title="commands", required=True)
     for add in (_add_train, _add_generate, _add_gallery):
         add(commands)
     arguments = parser.parse_args()
-    if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
-        from preprocess.quiet import import_tensorflow
-
-        import_tensorflow()
     arguments.function(arguments)
 
 

@@ -90,7 +90,7 @@ class ProgressBar(keras.callbacks.Callback):
     def __init__(self, epochs_done, epochs, steps):
         super().__init__()
         self.epochs, self.steps = epochs, steps
-        self.bar = tqdm(total=epochs * steps, initial=epochs_done * steps, desc="training", unit=" steps")
+        self.bar = tqdm(total=epochs * steps, initial=epochs_done * steps, desc="training", unit="step")
 
     def on_epoch_begin(self, epoch, logs=None):
         self.bar.set_description(f"epoch {epoch + 1}/{self.epochs}")

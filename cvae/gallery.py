@@ -4,12 +4,9 @@ import pathlib
 
 import numpy as np
 
-from cvae.generation import draw
+from cvae.generation import draw_prompts
 from cvae.pasture_judge import JUDGED, gallery_prompts, judge_accuracy, load_judge, score
 from cvae.plots import save_grid, save_sheet
-from cvae.prompts import encode_prompts
-from cvae.runs import load_model, read_config
-from preprocess.errors import UserError
 from preprocess.files import write_json
 from preprocess.pasture.scenes import ATTRIBUTES
 
@@ -34,12 +31,8 @@ def make_gallery(run, out=None, seed=0, clip_spec=None):
     Raises:
         UserError: see `cvae.generation.generate`.
     """
-    if seed < 0:
-        raise UserError("--seed must be at least 0.")
-    config = read_config(run)
     prompts, expected = zip(*gallery_prompts())
-    embeddings = encode_prompts(prompts, clip_spec or config["clip_spec"], config["clip"], config["precision"])
-    pictures = draw(load_model(run), embeddings, JUDGED_PICTURES, seed)
+    pictures = draw_prompts(run, prompts, JUDGED_PICTURES, seed, clip_spec)
     out = pathlib.Path(out or pathlib.Path(run) / "gallery")
     save_sheet(out / "gallery.png", pictures[:, 0], prompts)
     save_grid(out / "grid.png", pictures[:, :GRID], prompts)

@@ -4,6 +4,7 @@ import pathlib
 import re
 
 import numpy as np
+from tqdm import tqdm
 
 from cvae.plots import save_grid, to_uint8
 from cvae.prompts import check_prompts, encode_prompts
@@ -15,7 +16,7 @@ from preprocess.files import atomic_path
 BATCH = 64
 
 
-def draw(model, embeddings, count, seed):
+def draw(model, embeddings, count, seed, progress=None):
     """Draws `count` pictures for each embedding.
 
     The noise depends on the seed and on the picture's number alone: every prompt gets the same noises, and asking for
@@ -26,6 +27,7 @@ def draw(model, embeddings, count, seed):
         embeddings: float32 (n, d).
         count: pictures an embedding.
         seed: of the noise.
+        progress: called with the number of pictures of each batch.
 
     Returns:
         float32 (n, count, size, size, 3) in [0, 1].
@@ -33,12 +35,26 @@ def draw(model, embeddings, count, seed):
     noise = np.random.default_rng(seed).standard_normal((count, model.latent_dim)).astype(np.float32)
     z = np.tile(noise, (len(embeddings), 1))
     conditions = np.repeat(embeddings, count, axis=0)
-    parts = [
-        np.asarray(model.decode(z[start : start + BATCH], conditions[start : start + BATCH]))
-        for start in range(0, len(z), BATCH)
-    ]
+    parts = []
+    for start in range(0, len(z), BATCH):
+        parts.append(np.asarray(model.decode(z[start : start + BATCH], conditions[start : start + BATCH])))
+        if progress:
+            progress(len(parts[-1]))
     pictures = np.concatenate(parts)
     return pictures.reshape(len(embeddings), count, *pictures.shape[1:])
+
+
+def draw_prompts(run, prompts, count, seed, clip_spec=None):
+    """Draws `count` pictures for each prompt with a trained run, under a bar; see `generate` and `draw`."""
+    if count < 1 or seed < 0:
+        raise UserError("--count must be at least 1 and --seed at least 0.")
+    check_prompts(prompts)
+    config = read_config(run)
+    # The bar stands there while model and encoder are loaded, which takes longer than drawing.
+    with tqdm(total=len(prompts) * count, desc="drawing", unit="picture") as bar:
+        model = load_model(run)
+        embeddings = encode_prompts(prompts, clip_spec or config["clip_spec"], config["clip"], config["precision"])
+        return draw(model, embeddings, count, seed, bar.update)
 
 
 def _slug(text):
@@ -64,12 +80,7 @@ def generate(run, prompts, count=4, seed=0, out=None, clip_spec=None):
     """
     from PIL import Image
 
-    check_prompts(prompts)
-    if count < 1 or seed < 0:
-        raise UserError("--count must be at least 1 and --seed at least 0.")
-    config, model = read_config(run), load_model(run)
-    embeddings = encode_prompts(prompts, clip_spec or config["clip_spec"], config["clip"], config["precision"])
-    rows = draw(model, embeddings, count, seed)
+    rows = draw_prompts(run, prompts, count, seed, clip_spec)
     out = pathlib.Path(out or pathlib.Path(run) / "generated")
     for number, (prompt, pictures) in enumerate(zip(prompts, to_uint8(rows)), 1):
         for index, picture in enumerate(pictures, 1):

@@ -12,9 +12,11 @@ import csv
 import io
 import json
 import pathlib
+import zipfile
 
 from preprocess.errors import UserError
 from preprocess.files import write_json, write_text
+from preprocess.quiet import import_keras
 
 BEST, LAST, LOG, CONFIG = "best.keras", "last.keras", "log.csv", "run.json"
 
@@ -53,21 +55,22 @@ def load_model(run, file_name=BEST):
     Raises:
         UserError: the folder is not a run, has no model yet, or the file is damaged.
     """
-    import keras
-
-    from cvae import clip_cvae  # noqa: F401  registers the class by its name
-
     read_config(run)
     path = pathlib.Path(run) / file_name
     if not path.is_file():
         raise UserError(
             f"{run} has no {file_name}: its first epoch has not ended; train it with `python -m cvae train`."
         )
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"{path} is damaged; train the run again with --overwrite.")
+    keras = import_keras()
+    from cvae import clip_cvae  # noqa: F401  registers the class by its name
+
     try:
         return keras.models.load_model(path, safe_mode=True)
     except (OSError, ValueError, TypeError, KeyError) as error:
         reason = str(error).splitlines()[0][:150]
-        raise UserError(f"{path} cannot be loaded ({reason}); train the run again.") from None
+        raise UserError(f"{path} cannot be loaded ({reason}); train the run again with --overwrite.") from None
 
 
 def write_log(run, history):

@@ -12,6 +12,7 @@ from cvae.variants import find_variant
 from preprocess.datasets import load, read_info
 from preprocess.errors import UserError
 from preprocess.files import atomic_path, is_fresh, remove_folder, sole_use
+from preprocess.quiet import import_keras
 
 # Pictures of each prompt in the grid after an epoch.
 GRID_COLUMNS = 4
@@ -46,8 +47,7 @@ class Settings:
 
 def build_model(variant, embedding_dim, settings):
     """Builds and compiles the model of a variant."""
-    import keras
-
+    keras = import_keras()
     from cvae.clip_cvae import ClipCVAE
     from cvae.precision import best_policy
 
@@ -138,8 +138,6 @@ def train(variant_name, data, run=None, settings=Settings(), resume=False, overw
     Raises:
         UserError: an unknown variant, unusable data or settings, or a run folder that is in the way.
     """
-    import keras
-
     settings.check()
     variant = find_variant(variant_name)
     run = pathlib.Path(run or f"runs/{variant_name}")
@@ -148,8 +146,8 @@ def train(variant_name, data, run=None, settings=Settings(), resume=False, overw
         print(f"note: {variant_name} is meant for the theme {variant.theme}, these data were chosen by {info.theme}.")
     for split in ("train", "val"):  # finds faults in the data before anything is written or removed
         load(data, variant.image_size, variant.condition, split, settings.batch_size, settings.seed)
-    keras.utils.set_random_seed(settings.seed)
     with _open_run(run, resume, overwrite) as begun:
+        import_keras().utils.set_random_seed(settings.seed)
         model, history = (_resume if begun else _start)(run, variant_name, info, settings)
         if len(history) >= settings.epochs:
             return history
@@ -174,8 +172,7 @@ def _open_run(run, resume, overwrite):
 
 
 def _fit(model, run, variant, info, settings, history, embeddings):
-    import keras
-
+    keras = import_keras()
     from cvae.callbacks import GridPainter, ProgressBar, RunWriter, SeedByEpoch
 
     def dataset(split):

@@ -104,7 +104,10 @@ def find_captions(zip_path):
             return zip_path.with_name(plain), None
     if archive.is_file():
         return archive, f"annotations/{name}"
-    raise UserError(f"no captions beside {zip_path}; put {name} or {archive.name} there, or name a file by --captions.")
+    usual = name if split_year else "captions_train2017.json"
+    raise UserError(
+        f"no captions beside {zip_path}; put {usual} or {archive.name} there, or name a file by --captions."
+    )
 
 
 def _needed(entry):
@@ -142,6 +145,8 @@ def read_captions(path, member=None):
 
     try:
         dataset = _read_json(path, member)
+    except IsADirectoryError:
+        raise UserError(f"captions {path} is a folder; give --captions the file in it.") from None
     except FileNotFoundError:
         raise UserError(f"captions {path} not found; give --captions a captions_train2017.json.") from None
     except KeyError:

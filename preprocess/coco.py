@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from preprocess.captions import find_captions, read_captions, theme_words, word_pattern
 from preprocess.errors import UserError
-from preprocess.files import MANIFEST, atomic_path, open_folder, write_json, write_text
+from preprocess.files import MANIFEST, REJECTED, atomic_path, keep_only, open_folder, write_json, write_text
 from preprocess.images import BadImage, square_jpegs
 from preprocess.parallel import ordered_map
 from preprocess.quiet import import_tensorflow
@@ -38,6 +38,8 @@ def list_images(zip_path):
         UserError: the zip is missing, truncated, no zip, encrypted, or holds no images.
     """
     path = pathlib.Path(zip_path)
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; give --zip the archive itself, such as {path / 'train2017.zip'}.")
     if not path.is_file():
         raise UserError(f"{path} not found; give --zip the path of COCO's train2017.zip.")
     try:
@@ -118,7 +120,7 @@ def _write_shards(out, shards, zip_path, sizes, workers):
         return
     task = functools.partial(prepare, zip_path=str(zip_path), sizes=sizes)
     results = ordered_map(task, itertools.chain.from_iterable(todo.values()), workers)
-    with tqdm(total=total, initial=total - left, desc="resizing", unit=" images") as bar:
+    with tqdm(total=total, initial=total - left, desc="resizing", unit="image") as bar:
         for name, photos in todo.items():
             rejected = []
             with atomic_path(out / f"{name}.tfrecord") as partial, tf.io.TFRecordWriter(str(partial)) as writer:
@@ -138,7 +140,7 @@ def _finish(out, manifest, shards, words):
     rejected = sorted(entry for shard in done.values() for entry in shard["rejected"])
     table = io.StringIO()
     csv.writer(table, lineterminator="\n").writerows([("file", "reason"), *rejected])
-    write_text(out / "rejected.csv", table.getvalue())
+    write_text(out / REJECTED, table.getvalue())
     gone = {name for name, _ in rejected}
     kept = [p for photos in shards.values() for p in photos if pathlib.PurePosixPath(p.member).name not in gone]
     write_json(out / "captions.json", caption_statistics(kept, words))
@@ -244,6 +246,7 @@ def preprocess_coco(
             shards = plan_shards(photos, shard_size)
             _write_shards(out, shards, zip_path, sorted(sizes), workers)
             manifest = _finish(out, manifest, shards, words)
-    if not manifest["counts"]["train"] + manifest["counts"]["val"]:
-        raise UserError(f"none of {zip_path}'s matching images can be used; {out / 'rejected.csv'} has the reasons.")
+        if not manifest["counts"]["train"] + manifest["counts"]["val"]:
+            keep_only(out, REJECTED)
+            raise UserError(f"none of {zip_path}'s matching images can be used; {out / REJECTED} has the reasons.")
     return manifest

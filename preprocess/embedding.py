@@ -75,7 +75,7 @@ def _embed_shards(encoder, shards, out, source):
     sizes = source["settings"]["sizes"]
     size = CLIP_SIZE if CLIP_SIZE in sizes else max(sizes)
     counts = {name: json.loads((shards / name).with_suffix(".json").read_text())["count"] for name in source["shards"]}
-    with tqdm(total=sum(counts.values()), desc="embedding", unit=" images") as bar:
+    with tqdm(total=sum(counts.values()), desc="embedding", unit="image") as bar:
         for name in source["shards"]:
             if (out / name).is_file():
                 bar.update(counts[name])

@@ -9,6 +9,7 @@ import pathlib
 import pickle
 import subprocess
 import sys
+import warnings
 from traceback import format_exception
 
 import numpy as np
@@ -171,6 +172,7 @@ def _serve(spec):
     """Answers an `EncoderProcess`: requests come by standard input and answers go by standard output, pickled."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what the encoder prints must not come between
+    warnings.showwarning = lambda message, *place, **more: print(f"note: {message}", file=sys.stderr)
 
     def answer(function, *arguments):
         try:

@@ -10,6 +10,8 @@ import shutil
 from preprocess.errors import UserError
 
 MANIFEST = "manifest.json"
+# Images that could not be used, with reasons. All that is left in a folder where that was all of them.
+REJECTED = "rejected.csv"
 PARTIAL = ".partial-"
 SCHEMA_VERSION = 1
 
@@ -136,9 +138,11 @@ def open_folder(folder, settings, overwrite=False, inputs=()):
 
 
 def is_fresh(folder):
-    """Whether a folder is not there, or empty but for a partial file, which a kill during the first write leaves."""
+    """Whether work can begin in a folder: it is not there, or holds only what a failed or killed beginning left."""
     folder = pathlib.Path(folder)
-    return not folder.exists() or all(entry.name.startswith(PARTIAL) for entry in folder.iterdir())
+    if not folder.exists():
+        return True
+    return all(entry.name.startswith(PARTIAL) or entry.name == REJECTED for entry in folder.iterdir())
 
 
 def _continued(folder, settings, overwrite):
@@ -169,6 +173,13 @@ def _own_manifest(folder):
     except (OSError, ValueError, KeyError, TypeError):
         pass
     raise UserError(f"{folder} is not empty and was not made by this command; choose another --out.")
+
+
+def keep_only(folder, name):
+    """Removes all files of a folder but one, the manifest first: a kill on the way leaves no finished folder."""
+    for path in sorted(pathlib.Path(folder).iterdir(), key=lambda path: path.name != MANIFEST):
+        if path.name != name:
+            path.unlink()
 
 
 def remove_folder(folder):

@@ -1,4 +1,4 @@
-"""TensorFlow without its banners."""
+"""TensorFlow, alone or under Keras, without its banners."""
 
 import contextlib
 import os
@@ -28,3 +28,12 @@ def import_tensorflow():
     import tensorflow
 
     return tensorflow
+
+
+def import_keras():
+    """Imports Keras and returns it, with whichever backend KERAS_BACKEND names."""
+    if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+        import_tensorflow()
+    import keras
+
+    return keras

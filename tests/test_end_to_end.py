@@ -24,7 +24,7 @@ def whole_job(zip_path, folder, variant, clip):
     run = ("--run", folder / "run")
     train = ("-m", "cvae", "train", "--variant", variant, "--data", folder / "embedded", *run, "--batch-size", 16)
     small = (*train, "--width", "0.0625", "--resume")
-    assert "for 1 epochs" in last_line(command(*small, "--epochs", 1))
+    assert "for 1 epoch:" in last_line(command(*small, "--epochs", 1))
     assert "for 2 epochs" in last_line(command(*small, "--epochs", 2))
     assert "grid.png" in last_line(command("-m", "cvae", "generate", *run, *PROMPTS, "--count", 2))
     pictures = sorted((folder / "run" / "generated").glob("[0-9]*.png"))

@@ -75,6 +75,8 @@ def test_faulty_captions_give_one_sentence(pasture, tmp_path):
     alone.write_bytes(zip_path.read_bytes())
     assert_user_error(command(SCRIPT, "--zip", alone, *out), "no captions beside", alone)
     assert_user_error(command(SCRIPT, "--zip", zip_path, "--captions", "gone.json", *out), "gone.json", "not found")
+    assert_user_error(command(SCRIPT, "--zip", zip_path, "--captions", tmp_path, *out), tmp_path, "is a folder")
+    assert_user_error(command(SCRIPT, "--zip", tmp_path, *out), tmp_path, "is a folder")
     text = tmp_path / "text.json"
     text.write_text("{")
     assert_user_error(command(SCRIPT, "--zip", zip_path, "--captions", text, *out), text, "JSON")
@@ -89,6 +91,13 @@ def test_wrong_options_give_one_sentence(pasture, shards, tmp_path):
     assert_user_error(command(SCRIPT, "--zip", zip_path, "--sizes", 4), "--sizes")
     process = command(SCRIPT, "--zip", zip_path, "--theme", "large", "--shard-size", 9, "--out", shards)
     assert_user_error(process, shards, "other settings (shard_size)", "--overwrite")
+
+
+def test_words_that_no_caption_holds_are_told(pasture, tmp_path):
+    options = ("--words", "zebra", "forest", "--limit", 4, "--sizes", 64, "--out", tmp_path / "out")
+    process = command(SCRIPT, "--zip", pasture / "train2017.zip", *options)
+    assert process.returncode == 0, process.stderr
+    assert "note: no image is described by: zebra." in process.stdout.splitlines()
 
 
 @pytest.mark.slow

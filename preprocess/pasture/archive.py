@@ -62,7 +62,7 @@ def _draw_all(out, count, seed, workers):
     images, annotations, labels = [], [], {}
     with atomic_path(out / "train2017.zip") as partial, zipfile.ZipFile(partial, "w") as archive:
         drawn = ordered_map(functools.partial(draw, seed=seed), range(count), workers)
-        for index, (jpeg, texts, scene) in enumerate(tqdm(drawn, "drawing", count, unit=" pictures")):
+        for index, (jpeg, texts, scene) in enumerate(tqdm(drawn, "drawing", count, unit="picture")):
             image_id, name = index + 1, f"{index + 1:012d}.jpg"
             # A fixed date, so that the same seed gives the same bytes.
             archive.writestr(zipfile.ZipInfo(f"train2017/{name}", (2017, 1, 1, 0, 0, 0)), jpeg)

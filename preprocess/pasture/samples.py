@@ -21,19 +21,20 @@ def draw_sample(index, seed, size):
     return pixels, [values.index(getattr(scene, name)) for name, values in ATTRIBUTES.items()]
 
 
-def draw_samples(count, seed, size):
+def draw_samples(count, seed, size, purpose="drawing"):
     """Draws scenes on every core, held-out combinations included.
 
     Args:
         count: scenes.
         seed: the same seed draws the same scenes.
         size: side in pixels.
+        purpose: what the bar says.
 
     Returns:
         uint8 (count, size, size, 3) and int label indices (count, attributes), in the order of `ATTRIBUTES`.
     """
     drawn = ordered_map(functools.partial(draw_sample, seed=seed, size=size), range(count), available_cores())
-    images, labels = zip(*tqdm(drawn, "drawing", count, unit=" pictures"))
+    images, labels = zip(*tqdm(drawn, purpose, count, unit="picture"))
     return np.array(images), np.array(labels)
 
 

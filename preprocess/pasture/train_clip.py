@@ -78,7 +78,7 @@ def train(scenes, steps, batch_size, seed):
     seen = torch.zeros(SHAPE["vocab_size"], dtype=torch.bool)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.5e-3, total_steps=steps, pct_start=0.1)
-    bar = tqdm(range(steps), "training CLIP", unit=" steps")
+    bar = tqdm(range(steps), "training CLIP", unit="step")
     for _ in bar:
         chosen = rng.choice(scenes, batch_size, replace=False)
         texts = []

@@ -59,7 +59,7 @@ def test_folders_that_are_no_runs_give_one_sentence(run, embedded, tmp_path):
     shutil.copy(run / "run.json", tmp_path)
     assert_user_error(command("-m", "cvae", "generate", "--run", tmp_path, "a cow"), tmp_path, "no best.keras")
     (tmp_path / "best.keras").write_text("nothing")
-    assert_user_error(command("-m", "cvae", "generate", "--run", tmp_path, "a cow"), "best.keras", "cannot be loaded")
+    assert_user_error(command("-m", "cvae", "generate", "--run", tmp_path, "a cow"), "best.keras", "is damaged")
 
 
 ENCODER = """

@@ -127,6 +127,15 @@ def test_bad_images_are_recorded_and_skipped(pasture, tmp_path):
     assert counts["train"] + counts["val"] == 1 and counts["rejected"] == 6
 
 
+def test_only_bad_images_leave_only_their_reasons(tmp_path):
+    path = write_coco(tmp_path, {"a.jpg": b"text", "b.jpg": b""}, {"a.jpg": ["a cow"], "b.jpg": ["two cows"]})
+    for _ in range(2):  # what is left is in nobody's way
+        with pytest.raises(UserError, match=r"none of .* can be used; .*rejected.csv has the reasons"):
+            preprocess_coco(path, tmp_path / "out", sizes=(64,))
+        assert [entry.name for entry in (tmp_path / "out").iterdir()] == ["rejected.csv"]
+        assert (tmp_path / "out" / "rejected.csv").read_text().count("\n") == 3
+
+
 def test_captions_of_other_images_and_themes_without_match_are_errors(pasture):
     images = list_images(pasture / "train2017.zip")
     with pytest.raises(UserError, match="none of the zip's images"):
