@@ -17,8 +17,8 @@ demo: $(VENV)/installed
 	$(BIN)/python -m preprocess.pasture --out $(DEMO)/pasture --count 3000
 	$(BIN)/python offline_preprocess.py --zip $(DEMO)/pasture/train2017.zip --theme large --out $(DEMO)/shards
 	$(BIN)/python clip_wrapper.py $(DEMO)/shards --clip preprocess/pasture/clip.pt
-	$(BIN)/python -m cvae train --variant 64-text --data $(DEMO)/embedded --run $(DEMO)/run \
-		--width 0.25 --epochs 12 --batch-size 16 --learning-rate 2e-3 --resume
+	$(BIN)/python -m cvae train --variant 64-image --data $(DEMO)/embedded --run $(DEMO)/run \
+		--width 0.125 --epochs 20 --batch-size 16 --learning-rate 1e-2 --decay --resume
 	$(BIN)/python -m cvae generate --run $(DEMO)/run "White sheep on a mountain under blue sky" "Cows in the snow"
 	$(BIN)/python -m cvae gallery --run $(DEMO)/run
 

@@ -15,6 +15,7 @@ def _add_train(commands):
     parser.add_argument("--epochs", type=int, default=25, help="epochs in all (default: %(default)s)")
     parser.add_argument("--batch-size", type=int, default=32, help="default: %(default)s")
     parser.add_argument("--learning-rate", type=float, default=5e-4, help="Adam's (default: %(default)s)")
+    parser.add_argument("--decay", action="store_true", help="lower the learning rate to nearly 0 over the epochs")
     parser.add_argument("--width", type=float, default=1.0, help="factor on the channels, below 1 for small machines")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument(
@@ -32,6 +33,7 @@ def _train(arguments):
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
         learning_rate=arguments.learning_rate,
+        decay=arguments.decay,
         width=arguments.width,
         seed=arguments.seed,
         precision=arguments.precision,

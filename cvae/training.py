@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 import pathlib
 
 import numpy as np
@@ -23,7 +24,8 @@ class Settings:
     """What a training depends on besides its variant and data; kept in run.json.
 
     Attributes:
-        epochs: epochs in all. batch_size: pairs a step. learning_rate: Adam's.
+        epochs: epochs in all. batch_size: pairs a step. learning_rate: Adam's, in the first epoch if it decays.
+        decay: whether the learning rate falls to nearly 0, epoch by epoch along half a cosine.
         width: factor on the model's channels. seed: of weights, noise and order.
         precision: a Keras dtype policy; None for bfloat16 where the hardware has it.
     """
@@ -31,6 +33,7 @@ class Settings:
     epochs: int = 25
     batch_size: int = 32
     learning_rate: float = 5e-4
+    decay: bool = False
     width: float = 1.0
     seed: int = 0
     precision: str | None = None
@@ -43,6 +46,10 @@ class Settings:
             raise UserError("--seed must be between 0 and 2147483647.")
         if not 0 < self.width <= 4 or not 0 < self.learning_rate < 1:
             raise UserError("--width must be between 0 and 4, --learning-rate between 0 and 1.")
+
+    def learning_rate_of(self, epoch):
+        """The learning rate of an epoch, counted from 0."""
+        return self.learning_rate * (0.5 * (1 + math.cos(math.pi * epoch / self.epochs)) if self.decay else 1.0)
 
 
 def build_model(variant, embedding_dim, settings):
@@ -185,6 +192,7 @@ def _fit(model, run, variant, info, settings, history, embeddings):
     steps = info.counts["train"] // settings.batch_size
     callbacks = [
         SeedByEpoch(settings.seed),
+        keras.callbacks.LearningRateScheduler(settings.learning_rate_of),
         keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
         ProgressBar(len(history), settings.epochs, steps),
     ]

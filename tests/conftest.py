@@ -125,5 +125,5 @@ def run(embedded, tmp_path_factory):
     from cvae.training import Settings, train
 
     out = tmp_path_factory.mktemp("runs") / "64-image"
-    train("64-image", embedded, out, Settings(epochs=2, batch_size=8, width=1 / 16, precision="float32"))
+    train("64-image", embedded, out, Settings(epochs=2, batch_size=8, width=1 / 16, precision="float32", decay=True))
     return out

@@ -11,7 +11,8 @@ from cvae.variants import VARIANTS
 from preprocess.errors import UserError
 from preprocess.files import write_json
 
-SMALL = Settings(epochs=2, batch_size=8, width=1 / 16, precision="float32")
+SMALL = Settings(epochs=2, batch_size=8, width=1 / 16, precision="float32", decay=True)
+SMALL_OPTIONS = ("--epochs", 2, "--batch-size", 8, "--width", 1 / 16, "--precision", "float32", "--decay")
 
 
 def test_the_table_of_variants():
@@ -26,6 +27,7 @@ def test_a_run_folder_is_complete(run, embedded):
     assert sorted(path.name for path in (run / "samples").iterdir()) == ["epoch-0001.png", "epoch-0002.png"]
     log = read_log(run)
     assert [row["epoch"] for row in log] == [1, 2]
+    assert [row["learning_rate"] for row in log] == pytest.approx([5e-4, 2.5e-4])
     for row in log:
         assert {"loss", "bce", "kl", "ssim", "val_loss", "val_bce", "val_kl", "val_ssim"} < set(row)
         np.testing.assert_allclose(
@@ -51,9 +53,8 @@ def test_the_best_model_is_that_of_the_best_epoch(run, embedded):
 def test_a_resumed_run_ends_as_an_undisturbed_one(run, embedded, tmp_path):
     resumed = tmp_path / "run"
     train("64-image", embedded, resumed, Settings(**vars(SMALL) | {"epochs": 1}))
-    options = ("--epochs", 2, "--batch-size", 8, "--width", 1 / 16, "--precision", "float32", "--resume")
     train_again = ("-m", "cvae", "train", "--variant", "64-image", "--data", embedded, "--run", resumed)
-    process = command(*train_again, *options)
+    process = command(*train_again, *SMALL_OPTIONS, "--resume")
     assert process.returncode == 0 and "2 epochs" in process.stdout, process.stderr
     for left, right in zip(read_log(resumed), read_log(run), strict=True):
         assert left == pytest.approx(right, rel=1e-5)
@@ -65,12 +66,11 @@ def test_a_resumed_run_ends_as_an_undisturbed_one(run, embedded, tmp_path):
 def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(run, embedded, tmp_path):
     killed = tmp_path / "run"
     arguments = ("-m", "cvae", "train", "--variant", "64-image", "--data", embedded, "--run", killed, "--resume")
-    options = ("--epochs", 2, "--batch-size", 8, "--width", 1 / 16, "--precision", "float32")
-    process = start(*arguments, *options)
+    process = start(*arguments, *SMALL_OPTIONS)
     wait_for(process, (killed / LAST).exists)
     process.kill()
     process.wait()
-    again = command(*arguments, *options)
+    again = command(*arguments, *SMALL_OPTIONS)
     assert again.returncode == 0 and "2 epochs" in again.stdout, again.stderr
     for left, right in zip(read_log(killed), read_log(run), strict=True):
         assert left == pytest.approx(right, rel=1e-5)
@@ -81,8 +81,7 @@ def test_jax_trains_and_draws_too(embedded, tmp_path, monkeypatch):
     pytest.importorskip("jax")
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     where = ("--run", tmp_path / "run")
-    options = ("--epochs", 2, "--batch-size", 8, "--width", 1 / 16, "--precision", "float32")
-    trained = command("-m", "cvae", "train", "--variant", "64-text", "--data", embedded, *where, *options)
+    trained = command("-m", "cvae", "train", "--variant", "64-text", "--data", embedded, *where, *SMALL_OPTIONS)
     assert trained.returncode == 0, trained.stderr
     first, second = read_log(tmp_path / "run")
     assert second["loss"] < first["loss"]
