@@ -1,4 +1,4 @@
-"""The models' command line: `python -m cvae train`, `generate`, `gallery`."""
+"""The models' command line: `python -m cvae train`, `generate`, `evaluate` and so on."""
 
 import argparse
 
@@ -12,6 +12,13 @@ def _add_train(commands):
     parser.add_argument("--variant", required=True, metavar="NAME", help=f"one of: {', '.join(VARIANTS)}")
     parser.add_argument("--data", default="data/bucolic/embedded", help="embedded shards (default: %(default)s)")
     parser.add_argument("--run", help="run folder (default: runs/NAME)")
+    _add_settings(parser)
+    parser.add_argument("--resume", action="store_true", help="go on with the run where it stopped")
+    parser.add_argument("--overwrite", action="store_true", help="begin anew in place of the run that is there")
+    parser.set_defaults(function=_train)
+
+
+def _add_settings(parser):
     parser.add_argument("--epochs", type=int, default=25, help="epochs in all (default: %(default)s)")
     parser.add_argument("--batch-size", type=int, default=32, help="default: %(default)s")
     parser.add_argument("--learning-rate", type=float, default=5e-4, help="Adam's (default: %(default)s)")
@@ -21,15 +28,12 @@ def _add_train(commands):
     parser.add_argument(
         "--precision", choices=("float32", "mixed_bfloat16"), help="default: bfloat16 where the hardware has it"
     )
-    parser.add_argument("--resume", action="store_true", help="go on with the run where it stopped")
-    parser.add_argument("--overwrite", action="store_true", help="begin anew in place of the run that is there")
-    parser.set_defaults(function=_train)
 
 
-def _train(arguments):
-    from cvae.training import Settings, best_epoch, train
+def _settings(arguments):
+    from cvae.training import Settings
 
-    settings = Settings(
+    return Settings(
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
         learning_rate=arguments.learning_rate,
@@ -38,7 +42,12 @@ def _train(arguments):
         seed=arguments.seed,
         precision=arguments.precision,
     )
-    run = arguments.run or f"runs/{arguments.variant}"
+
+
+def _train(arguments):
+    from cvae.training import best_epoch, train
+
+    run, settings = arguments.run or f"runs/{arguments.variant}", _settings(arguments)
     history = train(arguments.variant, arguments.data, run, settings, arguments.resume, arguments.overwrite)
     best = best_epoch(history)
     print(
@@ -65,6 +74,70 @@ def _generate(arguments):
     grid = generate(arguments.run, arguments.prompts, arguments.count, arguments.seed, arguments.out, arguments.clip)
     prompts = counted(len(arguments.prompts), "prompt")
     print(f"Drew {counted(arguments.count, 'picture')} for each of {prompts}: {grid}.")
+
+
+def _add_evaluate(commands):
+    parser = commands.add_parser("evaluate", help="measure a run on held-out images")
+    parser.add_argument("--run", required=True, help="run folder, such as runs/128-image")
+    parser.add_argument("--data", help="embedded shards (default: those that the run was trained with)")
+    parser.add_argument("--count", type=int, default=1000, help="captions that get a picture, at most (default: 1000)")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same figures (default: 0)")
+    parser.add_argument("--clip", help="the encoder, if it has moved since the data were embedded")
+    parser.set_defaults(function=_evaluate)
+
+
+def _evaluate(arguments):
+    from cvae.evaluation import evaluate, format_evaluation
+
+    result = evaluate(arguments.run, arguments.data, arguments.count, arguments.seed, arguments.clip)
+    print(format_evaluation(result))
+    print(f"Measured {arguments.run}: {arguments.run}/evaluation.json and evaluation.png.")
+
+
+def _add_compare(commands):
+    parser = commands.add_parser("compare", help="train the coursework's rows and show them side by side")
+    parser.add_argument("--data", default="data/bucolic/embedded", help="embedded shards (default: %(default)s)")
+    parser.add_argument("--large-data", help="embedded shards of the large theme, for the last row")
+    parser.add_argument("--out", default="runs/comparison", help="output folder (default: %(default)s)")
+    _add_settings(parser)
+    parser.set_defaults(function=_compare)
+
+
+def _compare(arguments):
+    from cvae.comparison import compare, format_table
+
+    results = compare(arguments.data, arguments.out, _settings(arguments), arguments.large_data)
+    print(format_table(results))
+    print(f"Compared {counted(len(results), 'model')}: {arguments.out}/comparison.md, .json and .png.")
+
+
+def _add_study(commands):
+    parser = commands.add_parser("study", help="make a page on which people choose between two runs, blind")
+    parser.add_argument("runs", nargs=2, metavar="RUN", help="the two run folders")
+    parser.add_argument("--out", default="study.html", help="the page (default: %(default)s)")
+    parser.add_argument("--pairs", type=int, default=3, help="pairs a prompt and question (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of noise, order and sides (default: 0)")
+    parser.add_argument("--clip", help="the encoder, if it has moved since the data were embedded")
+    parser.set_defaults(function=_study)
+
+
+def _study(arguments):
+    from cvae.study import make_study
+
+    count = make_study(*arguments.runs, arguments.out, arguments.pairs, arguments.seed, clip_spec=arguments.clip)
+    print(f"Wrote {counted(count, 'question')} to {arguments.out}; open it in a browser, answer, save the answers.")
+
+
+def _add_win_rates(commands):
+    parser = commands.add_parser("win-rates", help="count the answers that a study's page saved")
+    parser.add_argument("answers", nargs="+", metavar="JSON", help="files that the page saved")
+    parser.set_defaults(function=_win_rates)
+
+
+def _win_rates(arguments):
+    from cvae.study import format_win_rates, win_rates
+
+    print(format_win_rates(*win_rates(arguments.answers)))
 
 
 def _add_gallery(commands):
@@ -97,7 +170,7 @@ def _gallery(arguments):
 def main():
     parser = argparse.ArgumentParser(prog="python -m cvae", description="Trains models and draws pictures with them.")
     commands = parser.add_subparsers(title="commands", required=True)
-    for add in (_add_train, _add_generate, _add_gallery):
+    for add in (_add_train, _add_generate, _add_evaluate, _add_compare, _add_study, _add_win_rates, _add_gallery):
         add(commands)
     arguments = parser.parse_args()
     arguments.function(arguments)

@@ -13,6 +13,11 @@ MIN_CHANNELS = 16
 KL_WEIGHT, SSIM_WEIGHT = 0.5, 0.1
 
 
+def _tensors(*arrays):
+    """Arrays and tensors as tensors: Keras takes no mixture of both."""
+    return [ops.convert_to_tensor(array) for array in arrays]
+
+
 @keras.saving.register_keras_serializable("cvae")
 class ClipCVAE(keras.Model):
     """A conditional VAE (Sohn et al. 2015) on 64 or 128 px images and CLIP embeddings.
@@ -113,7 +118,7 @@ class ClipCVAE(keras.Model):
 
     def encode(self, image, embedding, training=False):
         """Gives the posterior's mean and log-variance, each float32 (n, latent_dim)."""
-        mean, log_var = self.encoder([image, embedding], training=training)
+        mean, log_var = self.encoder(_tensors(image, embedding), training=training)
         return mean, losses.clip_log_var(log_var)
 
     def reparameterize(self, mean, log_var):
@@ -122,7 +127,7 @@ class ClipCVAE(keras.Model):
 
     def decode(self, z, embedding, training=False):
         """Gives pictures float32 (n, image_size, image_size, 3) in [0, 1] for z (n, latent_dim) and embeddings."""
-        return self.decoder([z, embedding], training=training)
+        return self.decoder(_tensors(z, embedding), training=training)
 
     def call(self, inputs, training=False):
         image, embedding = inputs

@@ -27,7 +27,7 @@ def _save(figure, path, dpi=110):
         figure.savefig(partial, dpi=dpi)
 
 
-def save_grid(path, rows, labels, title=None):
+def save_grid(path, rows, labels, title=None, notes=None, headings=()):
     """Writes a PNG with one labelled row of pictures a prompt.
 
     Args:
@@ -35,10 +35,13 @@ def save_grid(path, rows, labels, title=None):
         rows: float (prompts, pictures, height, width, 3) in [0, 1].
         labels: one string a row, drawn at its left.
         title: drawn on top.
+        notes: lines of text, drawn below.
+        headings: one string a column, drawn above it.
     """
     rows = to_uint8(rows)
     columns = rows.shape[1]
-    figure = _figure(2.4 + 1.3 * columns, 1.35 * len(rows) + (0.4 if title else 0))
+    lines = len(notes.splitlines()) if notes else 0
+    figure = _figure(2.4 + 1.3 * columns, 1.35 * len(rows) + (0.4 if title else 0) + 0.2 * lines)
     axes = figure.subplots(len(rows), columns + 1, squeeze=False, width_ratios=[1.8] + [1] * columns)
     for row, label, images in zip(axes, labels, rows):
         row[0].text(
@@ -48,8 +51,12 @@ def save_grid(path, rows, labels, title=None):
             axis.imshow(image)
     for axis in axes.flat:
         axis.axis("off")
+    for axis, heading in zip(axes[0, 1:], headings):
+        axis.set_title(textwrap.fill(heading, 16), fontsize=7, parse_math=False)
     if title:
         figure.suptitle(title, fontsize=10)
+    if notes:
+        figure.supxlabel(notes, x=0.03, ha="left", fontsize=8, family="monospace", parse_math=False)
     _save(figure, path)
 
 

@@ -1,5 +1,7 @@
 """The project's prompts, and prompts turned into embeddings."""
 
+import contextlib
+
 from preprocess.encoders import EncoderProcess
 from preprocess.errors import UserError
 
@@ -22,22 +24,21 @@ def check_prompts(prompts):
         raise UserError('a prompt is empty; write what the picture should show, such as "Cows playing in the snow".')
 
 
-def encode_prompts(prompts, clip_spec, clip, precision):
-    """Embeds prompts with the encoder that a data set was embedded with, in a process of its own.
+@contextlib.contextmanager
+def open_encoder(clip_spec, clip, precision):
+    """Gives the encoder that a data set was embedded with, in a process of its own; a context manager.
 
     Args:
-        prompts: strings.
         clip_spec: what loads the encoder (see `preprocess.encoders.load_encoder`).
         clip: the `clip` part of the data's manifest, which the encoder must fit.
         precision: of the encoder's arithmetic when it embedded the data.
 
-    Returns:
-        float32 (n, d), L2-normalised.
+    Yields:
+        A `preprocess.encoders.EncoderProcess`.
 
     Raises:
-        UserError: an empty prompt, or an encoder that is not there or not the data's.
+        UserError: the encoder is not there or not the data's.
     """
-    check_prompts(prompts)
     with EncoderProcess(clip_spec) as encoder:
         if encoder.embedding_dim != clip["embedding_dim"]:
             raise UserError(
@@ -50,4 +51,18 @@ def encode_prompts(prompts, clip_spec, clip, precision):
                 "give --clip that file."
             )
         encoder.set_precision(precision)
+        yield encoder
+
+
+def encode_prompts(prompts, clip_spec, clip, precision):
+    """Embeds prompts with the encoder that a data set was embedded with; see `open_encoder`.
+
+    Returns:
+        float32 (n, d), L2-normalised.
+
+    Raises:
+        UserError: an empty prompt, or see `open_encoder`.
+    """
+    check_prompts(prompts)
+    with open_encoder(clip_spec, clip, precision) as encoder:
         return encoder.encode_texts(list(prompts))

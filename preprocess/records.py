@@ -15,6 +15,8 @@ A record is a `tf.train.Example`:
 import hashlib
 import pathlib
 
+import numpy as np
+
 SPLITS = ("train", "val")
 TRAIN_SHARE = 0.75
 # The size that CLIP gets; the others are for training.
@@ -79,6 +81,13 @@ def read_shard(path):
 
 def captions_of(example):
     return [value.decode() for value in example.features.feature["captions"].bytes_list.value]
+
+
+def embeddings_of(example):
+    """The embeddings that `add_embeddings` added: float32 (d,) of the image and (captions, d) of its captions."""
+    feature = example.features.feature
+    image = np.array(feature["image_embedding"].float_list.value, np.float32)
+    return image, np.array(feature["text_embeddings"].float_list.value, np.float32).reshape(-1, len(image))
 
 
 def jpeg_of(example, size):

@@ -101,6 +101,15 @@ def test_fit_lowers_the_loss(policy):
     assert set(model.evaluate(data, return_dict=True, verbose=0)) == set(history)
 
 
+def test_arrays_and_tensors_mix():
+    model = small()
+    z = rng.standard_normal((8, 128)).astype(np.float32)
+    expected = np.asarray(model.decode(z, EMBEDDING))
+    np.testing.assert_array_equal(model.decode(keras.ops.convert_to_tensor(z), EMBEDDING), expected)
+    mean, _ = model.encode(images(64), keras.ops.convert_to_tensor(EMBEDDING))
+    assert mean.shape == (8, 128)
+
+
 def test_config_rebuilds_the_model():
     model = small(latent_dim=16, dropout=0.1, embedding_dim=512, dtype="mixed_bfloat16")
     again = ClipCVAE.from_config(model.get_config())

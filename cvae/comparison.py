@@ -1,0 +1,143 @@
+"""The coursework's table of results on one data set: trains its rows one after another and shows them side by side."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from cvae.generation import draw
+from cvae.plots import save_grid
+from cvae.prompts import PROMPTS, encode_prompts
+from cvae.runs import load_model
+from cvae.training import best_epoch, train
+from cvae.variants import find_variant
+from preprocess.datasets import read_info
+from preprocess.errors import UserError
+from preprocess.files import sole_use, write_json, write_text
+from preprocess.quiet import import_keras
+from preprocess.wording import counted
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A row of the coursework's table: its name for a variant, and the best validation loss that it reported."""
+
+    name: str
+    variant: str
+    reported: int
+    reported_epoch: int
+    remark: str = ""
+
+
+ROWS = (
+    Row("64x64 image-embedding", "64-image", 2376, 25),
+    Row("64x64 text-embedding", "64-text", 2526, 8),
+    Row("128x128 image-embedding", "128-image", 9227, 25),
+    Row("128x128 text-embedding", "128-text", 9701, 9),
+    Row("128x128 image-embedding, no dropout", "128-image-no-dropout", 9386, 10),
+    Row("128x128 text-embedding, no dropout", "128-text-no-dropout", 9085, 10),
+    Row("128x128 image-embedding, large theme", "128-image-large", 9450, 10, "theirs validated on its training images"),
+)
+
+
+def compare(data, out, settings, large_data=None, rows=ROWS):
+    """Trains the rows of the coursework's table, and writes comparison.md, comparison.json and comparison.png.
+
+    Each row is a run folder in `out`; run again, finished rows stay and an unfinished one goes on.
+
+    Args:
+        data: a folder of embedded shards, for all rows but the last.
+        out: the output folder.
+        settings: a `cvae.training.Settings`, for every row.
+        large_data: embedded shards of the large theme, for the last row. Without them that row is left out, or is the
+            third row again where `data` are of that theme.
+        rows: of `ROWS`.
+
+    Returns:
+        The rows as comparison.json has them.
+
+    Raises:
+        UserError: see `cvae.training.train`; or the two folders were embedded by different encoders.
+    """
+    out = pathlib.Path(out)
+    info, large_info = read_info(data), read_info(large_data or data)
+    if info.clip != large_info.clip:
+        raise UserError(f"{data} and {large_data} were embedded by different encoders; embed both by one.")
+    with sole_use(out):
+        embeddings = encode_prompts(PROMPTS, info.clip_spec, info.clip, info.precision)
+        results, pictures = [], []
+        for row in rows:
+            variant, folder, remark = _plan(row, data, large_data, large_info.theme)
+            if not folder:
+                continue
+            print(f"{row.name}:")
+            best = best_epoch(train(variant, folder, out / variant, settings, resume=True))
+            results.append(_result(row, variant, best, remark))
+            pictures.append(draw(load_model(out / variant), embeddings, 1, settings.seed)[:, 0])
+            # Seven models in one process would keep seven graphs.
+            import_keras().backend.clear_session()
+        _write(out, info, large_info, settings, results, pictures)
+    return results
+
+
+def _plan(row, data, large_data, large_theme):
+    """The variant, the data (None if there are none) and the remark of a row."""
+    if find_variant(row.variant).theme != "large":
+        return row.variant, data, row.remark
+    if large_theme != "large":
+        return row.variant, None, row.remark
+    if large_data:
+        return row.variant, large_data, row.remark
+    return "128-image", data, f"{row.remark}; ours is the third row, of these data"
+
+
+def _result(row, variant, best, remark):
+    pixels = find_variant(variant).image_size ** 2
+    return {
+        "name": row.name,
+        "variant": variant,
+        "epoch": best["epoch"],
+        **{name: best[f"val_{name}"] for name in ("loss", "bce", "kl", "ssim")},
+        "nats_per_pixel": best["val_bce"] / pixels,
+        "reported": row.reported,
+        "reported_epoch": row.reported_epoch,
+        "remark": remark,
+    }
+
+
+def format_table(results):
+    """The rows as a Markdown table, the coursework's figures beside ours."""
+    lines = [
+        "| model | best validation loss | bce | kl | ssim | nats a pixel | the coursework's, on other data |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in results:
+        theirs = f"{row['reported']} (epoch {row['reported_epoch']}{'; ' if row['remark'] else ''}{row['remark']})"
+        lines.append(
+            f"| {row['name']} | {row['loss']:.1f} (epoch {row['epoch']}) | {row['bce']:.1f} | {row['kl']:.1f} | "
+            f"{row['ssim']:.3f} | {row['nats_per_pixel']:.3f} | {theirs} |"
+        )
+    return "\n".join(lines)
+
+
+def _describe(info):
+    counts = info.counts
+    return {"theme": info.theme, "train": counts["train"], "val": counts["val"], "encoder": info.clip["name"]}
+
+
+def _write(out, info, large_info, settings, results, pictures):
+    size = max(picture.shape[1] for picture in pictures)
+    same_size = [np.repeat(np.repeat(p, size // p.shape[1], 1), size // p.shape[1], 2) for p in pictures]
+    headings = [row["name"] for row in results]
+    save_grid(out / "comparison.png", np.stack(same_size, axis=1), PROMPTS, headings=headings)
+    data, large = _describe(info), _describe(large_info)
+    write_json(
+        out / "comparison.json",
+        {"rows": results, "data": data, "large_data": large, "settings": dataclasses.asdict(settings)},
+    )
+    about = (
+        f"{data['train']} training and {data['val']} validation images of the theme {data['theme']}, embedded by "
+        f"{data['encoder']}; {counted(settings.epochs, 'epoch')}, batches of {settings.batch_size}, learning rate "
+        f"{settings.learning_rate:g}, width {settings.width:g}."
+    )
+    write_text(out / "comparison.md", f"{format_table(results)}\n\n{about}\n")

@@ -1,0 +1,64 @@
+import json
+
+import numpy as np
+import pytest
+from conftest import assert_user_error, command
+from PIL import Image
+
+from cvae.evaluation import HeldOut, evaluate, read_held_out, score_pictures
+from cvae.runs import read_log
+from cvae.training import best_epoch
+from preprocess.datasets import read_info
+from preprocess.errors import UserError
+
+
+def unit(rng, *shape):
+    x = rng.standard_normal(shape).astype(np.float32)
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def test_held_out_captions_begin_with_one_an_image(embedded):
+    info = read_info(embedded)
+    everything = read_held_out(info, 10_000)
+    images = info.counts["val"]
+    assert everything.image_count == images and len(everything.captions) == info.caption_counts["val"]
+    assert len(np.unique(everything.images[:images], axis=0)) == images
+    some = read_held_out(info, images + 1)
+    assert some.captions == everything.captions[: images + 1]
+    np.testing.assert_allclose(np.linalg.norm(some.texts, axis=1), 1, rtol=1e-5)
+
+
+def test_pictures_like_the_images_score_like_the_images():
+    rng = np.random.default_rng(0)
+    texts = unit(rng, 200, 16)
+    images = unit(rng, 200, 16) + 2 * texts
+    images /= np.linalg.norm(images, axis=1, keepdims=True)
+    held_out = HeldOut([f"caption {i}" for i in range(200)], texts, images, 200)
+    same = score_pictures(images, held_out)
+    for name in ("clip_score", "r_precision"):
+        assert same[name]["pictures"] == pytest.approx(same[name]["real"])
+        assert same[name]["shuffled"] < 0.5 * same[name]["real"]
+    assert same["cmmd"]["pictures"] == pytest.approx(0, abs=1e-6) and same["cmmd"]["real_halves"] > 0
+    other = score_pictures(unit(rng, 200, 16) + np.eye(16)[0], held_out)
+    for name in ("cmmd", "frechet"):
+        assert other[name]["pictures"] > 5 * same[name]["pictures"] + same[name]["real_halves"]
+
+
+def test_a_run_is_measured(run, embedded):
+    result = evaluate(run, count=20)
+    assert json.loads((run / "evaluation.json").read_text()) == result
+    assert Image.open(run / "evaluation.png").width > 300
+    assert result["validation"]["loss"] == pytest.approx(best_epoch(read_log(run))["val_loss"], rel=1e-4)
+    assert result["validation"]["nats_per_pixel"] == pytest.approx(result["validation"]["bce"] / 64**2)
+    assert 5 < result["reconstruction"]["psnr"] < 40 and 0 < result["reconstruction"]["ssim"] < 1
+    assert result["captions"] == 20 and result["real_images"] == min(20, read_info(embedded).counts["val"])
+    assert result["r_precision"]["real"] > 0.5 > result["r_precision"]["shuffled"]
+    assert 0 <= result["diversity"]["pictures"] < result["diversity"]["real"] < 2
+    assert evaluate(run, count=20) == result
+
+
+def test_what_cannot_be_measured_gives_one_sentence(run, shards, tmp_path):
+    assert_user_error(command("-m", "cvae", "evaluate", "--run", tmp_path), tmp_path, "not a run folder")
+    assert_user_error(command("-m", "cvae", "evaluate", "--run", run, "--data", shards), shards, "no embeddings")
+    with pytest.raises(UserError, match="--count"):
+        evaluate(run, count=1)

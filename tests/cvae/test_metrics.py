@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from cvae import metrics
+
+rng = np.random.default_rng(0)
+
+
+def unit(*shape, generator=rng):
+    x = generator.standard_normal(shape)
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def test_psnr_of_a_known_error():
+    image = np.full((2, 4, 4, 3), 0.5)
+    np.testing.assert_allclose(metrics.psnr(image, image + 0.1), [20, 20])
+    assert np.isinf(metrics.psnr(image, image)).all()
+
+
+@pytest.mark.parametrize(("count", "dimensions"), [(300, 8), (40, 64)])
+def test_frechet_distance_agrees_with_scipys_matrix_square_root(count, dimensions):
+    scipy_linalg = pytest.importorskip("scipy.linalg")
+    x = rng.standard_normal((count, dimensions)) @ rng.standard_normal((dimensions, dimensions))
+    y = 0.7 * rng.standard_normal((count + 9, dimensions)) + 0.3
+    root = scipy_linalg.sqrtm(np.cov(x.T) @ np.cov(y.T)).real
+    expected = np.sum((x.mean(0) - y.mean(0)) ** 2) + np.trace(np.cov(x.T) + np.cov(y.T) - 2 * root)
+    assert metrics.frechet_distance(x, y) == pytest.approx(expected, rel=1e-3)
+    assert metrics.frechet_distance(x, x) == pytest.approx(0, abs=1e-9)
+
+
+def test_cmmd_agrees_with_a_double_loop():
+    x, y = unit(13, 6), unit(17, 6)
+
+    def mean_kernel(a, b):
+        return np.mean([[np.exp(-np.sum((p - q) ** 2) / 200) for q in b] for p in a])
+
+    expected = 1000 * (mean_kernel(x, x) + mean_kernel(y, y) - 2 * mean_kernel(x, y))
+    assert metrics.cmmd(x, y) == pytest.approx(expected, rel=1e-6)
+    assert metrics.cmmd(x, x) == pytest.approx(0, abs=1e-9)
+    assert metrics.cmmd([[1.0, 0]], [[-1.0, 0]]) == pytest.approx(2000 * (1 - np.exp(-0.02)))
+
+
+def test_clip_score_is_two_and_a_half_times_the_cosine():
+    np.testing.assert_allclose(metrics.clip_score([[1, 0], [1, 0], [1, 0]], [[1, 0], [0, 1], [-1, 0]]), [2.5, 0, 0])
+
+
+def test_r_precision_on_constructed_cases():
+    texts = np.eye(200)
+    assert metrics.r_precision(texts, texts) == 1
+    assert metrics.r_precision(np.roll(texts, 1, 0), texts) == 0
+    half = np.where(np.arange(200)[:, None] < 100, texts, np.roll(texts, 1, 0))
+    assert metrics.r_precision(half, texts, candidates=200) == 0.5
+    assert metrics.r_precision(np.ones((200, 200)), texts) == 0, "a tie is no success"
+
+
+def test_r_precision_of_noise_is_chance():
+    assert metrics.r_precision(unit(2000, 16), unit(2000, 16), candidates=10) == pytest.approx(0.1, abs=0.03)
+
+
+def test_r_precision_never_counts_an_equal_caption_as_wrong():
+    texts = np.repeat(np.eye(5), 3, axis=0)
+    assert metrics.r_precision(texts, texts) == 1
+
+
+def test_diversity_is_the_mean_pairwise_distance():
+    same = np.tile([1.0, 0, 0], (2, 4, 1))
+    assert metrics.diversity(same) == pytest.approx(0)
+    assert metrics.diversity([np.eye(3)]) == pytest.approx(1)
+    assert metrics.diversity([[[1, 0], [-1, 0]]]) == pytest.approx(2)
