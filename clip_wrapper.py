@@ -16,6 +16,7 @@ import warnings
 import numpy as np
 
 from preprocess.errors import UserError, run_command
+from preprocess.wording import counted
 
 DEFAULT_CLIP = "ViT-B/32"
 CONTEXT_LENGTH = 77
@@ -150,12 +151,12 @@ class ClipWrapper:
 
     Args:
         name: "ViT-B/32" or another of `clip.available_models()`, or the path of a checkpoint.
-        precision: "float32", "bfloat16" or "float16"; measured by default.
+        precision: "float32", "bfloat16" or "float16"; measured by default. On a CPU float32 stands in for float16.
 
     Attributes:
         name: as given. weights_path: the file the weights came from.
         embedding_dim: d, 512 for ViT-B/32. image_size: pixels a side of what the image tower sees.
-        precision: the one in use.
+        precision: the one in use; can be set.
 
     Raises:
         UserError: see `load_clip`.
@@ -175,6 +176,20 @@ class ClipWrapper:
         self.image_size = int(self._model.visual.input_resolution)
         self.embedding_dim = int(self._model.text_projection.shape[1])
         self.precision = precision or self._choose_precision()
+
+    @property
+    def precision(self):
+        return self._precision
+
+    @precision.setter
+    def precision(self, precision):
+        if self.device == "cuda":
+            self._model.float()
+            if precision == "float16":
+                import_clip().model.convert_weights(self._model)
+        elif precision == "float16":
+            precision = "float32"
+        self._precision = precision
 
     def _choose_precision(self):
         import torch
@@ -199,7 +214,8 @@ class ClipWrapper:
     def _run(self, function, inputs):
         import torch
 
-        autocast = torch.autocast("cpu", torch.bfloat16) if self.precision == "bfloat16" else contextlib.nullcontext()
+        bfloat16 = self.precision == "bfloat16"
+        autocast = torch.autocast(self.device, torch.bfloat16) if bfloat16 else contextlib.nullcontext()
         with torch.inference_mode(), autocast:
             return function(inputs.to(self.device)).float().cpu().numpy()
 
@@ -289,17 +305,22 @@ def main():
 
     from preprocess.embedding import embed_folder, read_shards_manifest
     from preprocess.encoders import EncoderProcess
+    from preprocess.files import check_inputs_outside
+    from preprocess.records import SPLITS
 
     read_shards_manifest(arguments.shards)
     out = arguments.out or pathlib.Path(os.path.normpath(f"{arguments.shards}/../embedded"))
+    check_inputs_outside(out, [arguments.shards])
+    print(f"Loading {arguments.clip} ...", flush=True)
     with EncoderProcess(arguments.clip) as encoder:
         # The GPU is the encoder's; TensorFlow only reads and writes records here, and would take its memory for that.
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
         manifest = embed_folder(arguments.shards, out, encoder, arguments.overwrite)
-    counts, clip = manifest["counts"], manifest["settings"]["clip"]
+    images, captions = sum(manifest["counts"][split] for split in SPLITS), sum(manifest["caption_counts"].values())
+    clip = manifest["settings"]["clip"]
     print(
-        f"Embedded {counts['train'] + counts['val']} images and {sum(manifest['caption_counts'].values())} captions "
-        f"with {clip['name']} ({clip['embedding_dim']} numbers each, {manifest['precision']}) into {out}."
+        f"Embedded {counted(images, 'image')} and {counted(captions, 'caption')} with {clip['name']} "
+        f"({clip['embedding_dim']} numbers each, {manifest['precision']}) into {out}."
     )
 
 

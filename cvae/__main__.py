@@ -13,8 +13,9 @@ def _add_train(commands):
     parser.add_argument("--data", default="data/bucolic/embedded", help="embedded shards (default: %(default)s)")
     parser.add_argument("--run", help="run folder (default: runs/NAME)")
     _add_settings(parser)
-    parser.add_argument("--resume", action="store_true", help="go on with the run where it stopped")
-    parser.add_argument("--overwrite", action="store_true", help="begin anew in place of the run that is there")
+    there = parser.add_mutually_exclusive_group()
+    there.add_argument("--resume", action="store_true", help="go on with the run where it stopped")
+    there.add_argument("--overwrite", action="store_true", help="begin anew in place of the run that is there")
     parser.set_defaults(function=_train)
 
 
@@ -47,7 +48,8 @@ def _settings(arguments):
 def _train(arguments):
     from cvae.training import best_epoch, train
 
-    run, settings = arguments.run or f"runs/{arguments.variant}", _settings(arguments)
+    run = arguments.run or f"runs/{arguments.variant}"
+    settings = _settings(arguments)
     history = train(arguments.variant, arguments.data, run, settings, arguments.resume, arguments.overwrite)
     best = best_epoch(history)
     print(
@@ -150,12 +152,6 @@ def _add_gallery(commands):
 
 
 def _gallery(arguments):
-    from cvae.runs import read_config
-
-    read_config(arguments.run)  # before the seconds that Keras takes to import
-    from preprocess.quiet import import_keras
-
-    import_keras()
     from cvae.gallery import JUDGED_PICTURES, format_table, make_gallery
 
     out = arguments.out or f"{arguments.run}/gallery"

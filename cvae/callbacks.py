@@ -4,7 +4,6 @@ import pathlib
 
 import keras
 import numpy as np
-from tqdm import tqdm
 
 from cvae.plots import save_curves, save_grid
 from cvae.runs import BEST, LAST, save_without_optimizer, write_log
@@ -55,8 +54,8 @@ class RunWriter(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         names = sorted(logs, key=lambda name: (name.startswith("val_"), "loss" not in name, name))
         row = {"epoch": epoch + 1} | {name: float(logs[name]) for name in names}
-        if not np.isfinite(row["loss"]):
-            raise UserError(f"the loss is {row['loss']} in epoch {epoch + 1}; try a lower --learning-rate.")
+        if broken := [name for name, value in row.items() if not np.isfinite(value)]:
+            raise UserError(f"{broken[0]} is {row[broken[0]]} in epoch {epoch + 1}; try a lower --learning-rate.")
         best = min((past["val_loss"] for past in self.history), default=float("inf"))
         self.history.append(row)
         write_log(self.run, self.history)
@@ -85,12 +84,11 @@ class GridPainter(keras.callbacks.Callback):
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """One bar for the whole training, with the losses of the last epoch."""
+    """Moves a `tqdm` bar of the whole training on, with the losses of the last epoch."""
 
-    def __init__(self, epochs_done, epochs, steps):
+    def __init__(self, bar, epochs):
         super().__init__()
-        self.epochs, self.steps = epochs, steps
-        self.bar = tqdm(total=epochs * steps, initial=epochs_done * steps, desc="training", unit="step")
+        self.bar, self.epochs = bar, epochs
 
     def on_epoch_begin(self, epoch, logs=None):
         self.bar.set_description(f"epoch {epoch + 1}/{self.epochs}")
@@ -100,6 +98,3 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.bar.set_postfix(loss=f"{logs['loss']:.0f}", val_loss=f"{logs['val_loss']:.0f}")
-
-    def on_train_end(self, logs=None):
-        self.bar.close()

@@ -40,6 +40,18 @@ ROWS = (
 )
 
 
+def choose_rows(text):
+    """The rows of `ROWS` that a text such as "1, 2" names by number, all for an empty one.
+
+    Raises:
+        UserError: it names none, or one that is not there.
+    """
+    numbers = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(number.isdecimal() and 1 <= int(number) <= len(ROWS) for number in numbers):
+        raise UserError(f"rows are named by numbers from 1 to {len(ROWS)}, such as 1,2; not '{text}'.")
+    return tuple(ROWS[int(number) - 1] for number in numbers) or ROWS
+
+
 def compare(data, out, settings, large_data=None, rows=ROWS):
     """Trains the rows of the coursework's table, and writes comparison.md, comparison.json and comparison.png.
 
@@ -59,8 +71,13 @@ def compare(data, out, settings, large_data=None, rows=ROWS):
     Raises:
         UserError: see `cvae.training.train`; or the two folders were embedded by different encoders.
     """
+    settings.check()
     out = pathlib.Path(out)
     info, large_info = read_info(data), read_info(large_data or data)
+    if large_data and large_info.theme != "large":
+        raise UserError(
+            f"{large_data} is of the theme {large_info.theme}; give --large-data one made by --theme large."
+        )
     if info.clip != large_info.clip:
         raise UserError(f"{data} and {large_data} were embedded by different encoders; embed both by one.")
     with sole_use(out):

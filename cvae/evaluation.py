@@ -35,12 +35,14 @@ class HeldOut:
         captions: n strings: every image's first caption, then every image's second one, and so on.
         texts: float32 (n, d), their embeddings.
         images: float32 (n, d), the embeddings of the images that they describe.
+        ids: int (n,), the numbers of those images, in the data's order.
         image_count: the number of different images; the first so many rows have one each.
     """
 
     captions: list
     texts: np.ndarray
     images: np.ndarray
+    ids: np.ndarray
     image_count: int
 
 
@@ -53,7 +55,7 @@ def read_held_out(info, limit):
         image, texts = embeddings_of(example)
         rows += [(rank, number, *row, image) for rank, row in enumerate(zip(captions_of(example), texts))]
     _, numbers, captions, texts, images = zip(*sorted(rows, key=lambda row: row[:2])[:limit])
-    return HeldOut(list(captions), np.array(texts), np.array(images), len(set(numbers)))
+    return HeldOut(list(captions), np.array(texts), np.array(images), np.array(numbers), len(set(numbers)))
 
 
 def measure_loss(model, info, variant, batch_size, seed):
@@ -72,17 +74,23 @@ def measure_loss(model, info, variant, batch_size, seed):
     return values | {"nats_per_pixel": values["bce"] / variant.image_size**2}
 
 
-def measure_reconstructions(model, info, variant):
-    """Reconstructs the validation images from the means of their latents, given their image embeddings.
+def measure_reconstructions(model, info, variant, embeddings):
+    """Reconstructs the first validation images from the means of their latents.
+
+    Args:
+        model: has `encode` and `decode`. info: a `preprocess.datasets.DataInfo`. variant: a `cvae.variants.Variant`.
+        embeddings: float32 (n, d), what goes with each of the n images.
 
     Returns:
-        ({"psnr" in decibels, "ssim"}, images, reconstructions): means over all images, and the first `SHOWN` of both,
+        ({"psnr" in decibels, "ssim"}, images, reconstructions): means over the images, and the first `SHOWN` of both,
         float32 (SHOWN, size, size, 3).
     """
     from cvae import losses
 
     psnrs, ssims, shown = [], [], ()
-    for image, embedding in load(info.folder, variant.image_size, "image", "val", BATCH_SIZE).as_numpy_iterator():
+    batches = load(info.folder, variant.image_size, "image", "val", BATCH_SIZE).unbatch().take(len(embeddings))
+    for start, (image, _) in enumerate(batches.batch(BATCH_SIZE).as_numpy_iterator()):
+        embedding = embeddings[start * BATCH_SIZE :][: len(image)]
         mean, _ = model.encode(image, embedding)
         again = np.asarray(model.decode(mean, embedding))
         psnrs += list(metrics.psnr(image, again))
@@ -124,17 +132,16 @@ def score_pictures(pictures, held_out, seed=0):
 
     Returns:
         {"clip_score", "r_precision"}: {"pictures", "real", "shuffled"}, means over captions, of which the shuffled ones
-        belong to other images. {"cmmd", "frechet"}: {"pictures", "real_halves"}, the distance of the pictures to the
-        real images, and that of two random halves of those. "captions" and "real_images", how many there were.
+        belong to other images. {"cmmd", "frechet"}: {"pictures", "real"}, the distances of pictures of one half of the
+        images' captions, and of that half itself, to the other half. "captions" and "real_images", how many there were.
     """
     texts, images, count = held_out.texts, held_out.images, held_out.image_count
-    others = np.roll(texts, 1, axis=0)
+    others, other_ids = np.roll(texts, 1, axis=0), np.roll(held_out.ids, 1)
     order = np.random.default_rng(seed).permutation(count)
-    real = images[:count]
-    halves = real[order[: count // 2]], real[order[count // 2 :]]
+    first, second = order[: count // 2], order[count // 2 :]
 
-    def precision(embeddings, captions):
-        return metrics.r_precision(embeddings, captions, CANDIDATES, seed)
+    def precision(embeddings, captions, caption_ids):
+        return metrics.r_precision(embeddings, captions, held_out.ids, caption_ids, CANDIDATES, seed)
 
     result = {
         "clip_score": {
@@ -143,16 +150,19 @@ def score_pictures(pictures, held_out, seed=0):
             "shuffled": float(metrics.clip_score(pictures, others).mean()),
         },
         "r_precision": {
-            "pictures": precision(pictures, texts),
-            "real": precision(images, texts),
-            "shuffled": precision(pictures, others),
+            "pictures": precision(pictures, texts, held_out.ids),
+            "real": precision(images, texts, held_out.ids),
+            "shuffled": precision(pictures, others, other_ids),
         },
         "captions": len(texts),
         "real_images": count,
     }
     for name, distance in (("cmmd", metrics.cmmd), ("frechet", metrics.frechet_distance)):
-        # As many pictures as there are real images, since both distances depend on numbers.
-        result[name] = {"pictures": distance(pictures[:count], real), "real_halves": distance(*halves)}
+        # Pictures take the place of one half, since both distances depend on how many there are.
+        result[name] = {
+            "pictures": distance(pictures[first], images[second]),
+            "real": distance(images[first], images[second]),
+        }
     return result
 
 
@@ -181,9 +191,9 @@ def evaluate(run, data=None, count=1000, seed=0, clip_spec=None):
     info = read_info(data or config["data"])
     if info.clip["weights_sha256"] != config["clip"]["weights_sha256"]:
         raise UserError(f"{info.folder} was embedded by {info.clip['name']}, {run} needs {config['clip']['name']}.")
-    held_out = read_held_out(info, count)
-    if held_out.image_count < 4:
+    if info.counts["val"] < 4:
         raise UserError(f"{info.folder} has too few validation images to measure anything; prepare more.")
+    held_out = read_held_out(info, count)
     model, variant = load_model(run), find_variant(config["variant"])
 
     rng = np.random.default_rng(seed)
@@ -196,7 +206,8 @@ def evaluate(run, data=None, count=1000, seed=0, clip_spec=None):
         pictures = embed_pictures(model, held_out.texts, noise, encoder, bar.update)
         prompts = np.repeat(encoder.encode_texts(list(PROMPTS)), DIVERSITY_PICTURES, axis=0)
         many = embed_pictures(model, prompts, prompt_noise, encoder, bar.update)
-    reconstruction, images, again = measure_reconstructions(model, info, variant)
+    own = (held_out.texts if variant.condition == "text" else held_out.images)[: held_out.image_count]
+    reconstruction, images, again = measure_reconstructions(model, info, variant, own)
     result = {
         "validation": measure_loss(model, info, variant, settings["batch_size"], settings["seed"]),
         "reconstruction": reconstruction,
@@ -234,8 +245,8 @@ def format_evaluation(result):
     for name, label in (("cmmd", "CMMD"), ("frechet", "Frechet")):
         row = result[name]
         lines.append(
-            f"{label:<16} {row['pictures']:.3f} (two halves of the real images {row['real_halves']:.3f}; "
-            f"{result['real_images']} pictures and images)"
+            f"{label:<16} {row['pictures']:.3f} (real images {row['real']:.3f}; "
+            f"each {result['real_images'] // 2} to the other {result['real_images'] - result['real_images'] // 2})"
         )
     lines.append(f"diversity        {diversity['pictures']:.3f} (all real images {diversity['real']:.3f})")
     return "\n".join(lines)

@@ -7,7 +7,7 @@ import numpy as np
 from cvae.generation import draw_prompts
 from cvae.pasture_judge import JUDGED, gallery_prompts, judge_accuracy, load_judge, score
 from cvae.plots import save_grid, save_sheet
-from preprocess.files import write_json
+from preprocess.files import check_no_file, write_json
 from preprocess.pasture.scenes import ATTRIBUTES
 
 # Pictures a prompt that are judged, of which GRID are shown.
@@ -31,9 +31,10 @@ def make_gallery(run, out=None, seed=0, clip_spec=None):
     Raises:
         UserError: see `cvae.generation.generate`.
     """
+    out = pathlib.Path(out or pathlib.Path(run) / "gallery")
+    check_no_file(out)
     prompts, expected = zip(*gallery_prompts())
     pictures = draw_prompts(run, prompts, JUDGED_PICTURES, seed, clip_spec)
-    out = pathlib.Path(out or pathlib.Path(run) / "gallery")
     save_sheet(out / "gallery.png", pictures[:, 0], prompts)
     save_grid(out / "grid.png", pictures[:, :GRID], prompts)
 

@@ -8,9 +8,9 @@ from tqdm import tqdm
 
 from cvae.plots import save_grid, to_uint8
 from cvae.prompts import check_prompts, encode_prompts
-from cvae.runs import load_model, read_config
+from cvae.runs import find_model, load_model, read_config
 from preprocess.errors import UserError
-from preprocess.files import atomic_path
+from preprocess.files import atomic_path, check_no_file, remove_folder
 
 # Pictures decoded at once.
 BATCH = 64
@@ -49,12 +49,57 @@ def draw_prompts(run, prompts, count, seed, clip_spec=None):
     if count < 1 or seed < 0:
         raise UserError("--count must be at least 1 and --seed at least 0.")
     check_prompts(prompts)
-    config = read_config(run)
+    find_model(run)
     # The bar stands there while model and encoder are loaded, which takes longer than drawing.
-    with tqdm(total=len(prompts) * count, desc="drawing", unit="picture") as bar:
+    with tqdm(total=len(prompts) * count, desc="loading", unit="picture") as bar:
+        embeddings = embed_for(run, prompts, clip_spec)
         model = load_model(run)
-        embeddings = encode_prompts(prompts, clip_spec or config["clip_spec"], config["clip"], config["precision"])
+        bar.set_description("drawing")
         return draw(model, embeddings, count, seed, bar.update)
+
+
+def embed_for(run, prompts, clip_spec=None):
+    """Embeds prompts with the encoder that a run's data were embedded with: float32 (n, d), rows of length 1."""
+    config = read_config(run)
+    return encode_prompts(prompts, clip_spec or config["clip_spec"], config["clip"], config["precision"])
+
+
+def slerp(start, end, steps):
+    """Interpolates between two vectors along the sphere (Shoemake 1985), lengths linearly.
+
+    For unit vectors such as embeddings this stays on the unit sphere; for latents drawn from a Gaussian it keeps to the
+    lengths that they have, where a straight line would pass nearer to the origin.
+
+    Args:
+        start, end: float (d,).
+        steps: vectors to return, the two ends included.
+
+    Returns:
+        float32 (steps, d).
+    """
+    start, end = np.asarray(start, np.float64), np.asarray(end, np.float64)
+    lengths = np.linalg.norm(start), np.linalg.norm(end)
+    a, b = start / lengths[0], end / lengths[1]
+    angle = np.arccos(np.clip(a @ b, -1, 1))
+    t = np.linspace(0, 1, steps)[:, None]
+    # For parallel vectors both sines vanish, and a straight line is the same.
+    directions = (
+        (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle) if angle > 1e-4 else a + t * (b - a)
+    )
+    return (directions * (lengths[0] + t * (lengths[1] - lengths[0]))).astype(np.float32)
+
+
+def combine(plus, minus=()):
+    """Sums and differences of embeddings, such as "sheep on grass" - grass + snow, brought back to length 1.
+
+    Args:
+        plus, minus: sequences of float (d,).
+
+    Returns:
+        float32 (d,).
+    """
+    total = np.sum(plus, axis=0) - np.sum(minus, axis=0) if len(minus) else np.sum(plus, axis=0)
+    return (total / np.linalg.norm(total)).astype(np.float32)
 
 
 def _slug(text):
@@ -69,7 +114,7 @@ def generate(run, prompts, count=4, seed=0, out=None, clip_spec=None):
         prompts: strings.
         count: pictures a prompt.
         seed: the same seed draws the same pictures.
-        out: the output folder; by default `generated` in the run folder.
+        out: the output folder; by default `generated` in the run folder, which holds the last call's pictures only.
         clip_spec: the encoder, if it is not where it was when the data were embedded.
 
     Returns:
@@ -80,11 +125,14 @@ def generate(run, prompts, count=4, seed=0, out=None, clip_spec=None):
     """
     from PIL import Image
 
+    folder = pathlib.Path(out or pathlib.Path(run) / "generated")
+    check_no_file(folder)
     rows = draw_prompts(run, prompts, count, seed, clip_spec)
-    out = pathlib.Path(out or pathlib.Path(run) / "generated")
+    if not out and folder.is_dir():
+        remove_folder(folder)  # the pictures of the call before
     for number, (prompt, pictures) in enumerate(zip(prompts, to_uint8(rows)), 1):
         for index, picture in enumerate(pictures, 1):
-            with atomic_path(out / f"{number:02d}-{_slug(prompt)}-{index}.png") as partial:
+            with atomic_path(folder / f"{number:02d}-{_slug(prompt)}-{index}.png") as partial:
                 Image.fromarray(picture).save(partial)
-    save_grid(out / "grid.png", rows, prompts)
-    return out / "grid.png"
+    save_grid(folder / "grid.png", rows, prompts)
+    return folder / "grid.png"

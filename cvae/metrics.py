@@ -36,14 +36,15 @@ def clip_score(image_embeddings, text_embeddings):
     return CLIP_SCORE_WEIGHT * np.maximum(cosines, 0)
 
 
-def r_precision(image_embeddings, text_embeddings, candidates=100, seed=0):
+def r_precision(image_embeddings, text_embeddings, image_ids, text_ids, candidates=100, seed=0):
     """R-precision (Xu et al. 2018, arXiv 1711.10485): how often the true caption is first among `candidates`.
 
-    Each image is compared with its own caption and `candidates` - 1 others, drawn anew for each from all of the others
-    that differ from its own. From 0 to 1; chance is 1 / candidates. Ties count as failures.
+    Each image is compared with the caption of its row and `candidates` - 1 others, drawn anew for each from those that
+    describe other images in other words. From 0 to 1; chance is 1 / candidates. Ties count as failures.
 
     Args:
-        image_embeddings, text_embeddings: (n, d), rows that belong together; n is at least 2.
+        image_embeddings, text_embeddings: (n, d), row by row an image and the caption that should be nearest.
+        image_ids, text_ids: (n,), which image each row shows, and which image each caption describes.
         candidates: captions an image, at most as many as there are.
         seed: of the draw.
 
@@ -53,11 +54,13 @@ def r_precision(image_embeddings, text_embeddings, candidates=100, seed=0):
     images, texts = np.asarray(image_embeddings, np.float64), np.asarray(text_embeddings, np.float64)
     rng = np.random.default_rng(seed)
     cosines = images @ texts.T
-    # One caption may describe several images: it is no wrong answer for any of them.
-    same = texts @ texts.T > 1 - 1e-6
+    image_ids, text_ids = np.asarray(image_ids), np.asarray(text_ids)
+    # No wrong answers: equal captions, and those of the image that is shown or whose caption is asked for.
+    never = texts @ texts.T > 1 - 1e-6
+    never |= (text_ids == text_ids[:, None]) | (text_ids == image_ids[:, None])
     right = []
     for row, own in enumerate(np.diag(cosines)):
-        others = np.flatnonzero(~same[row])
+        others = np.flatnonzero(~never[row])
         drawn = rng.permutation(others)[: candidates - 1]
         right.append(own > cosines[row, drawn].max(initial=-np.inf))
     return float(np.mean(right))

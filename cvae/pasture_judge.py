@@ -6,16 +6,14 @@
 import argparse
 import pathlib
 
-import keras
 import numpy as np
-from keras import layers
 from PIL import Image, ImageFilter
 
-from cvae.layers import BatchNormalization
 from preprocess.errors import run_command
 from preprocess.files import atomic_path
 from preprocess.pasture.samples import draw_samples
 from preprocess.pasture.scenes import ATTRIBUTES, HELD_OUT
+from preprocess.quiet import import_keras
 
 CHECKPOINT = pathlib.Path(__file__).with_name("pasture_judge.weights.h5")
 SIZE = 64
@@ -44,6 +42,10 @@ def gallery_prompts():
 
 def build_judge():
     """A small convolutional network from (n, 64, 64, 3) in [0, 1] to a softmax for every attribute."""
+    keras = import_keras()
+    from cvae.layers import BatchNormalization
+
+    layers = keras.layers
     image = keras.Input((SIZE, SIZE, 3))
     x = layers.GaussianNoise(0.03)(image)
     for channels in (32, 64, 96, 128):
@@ -64,6 +66,7 @@ def _blur(rng, image):
 
 def train_judge(scenes=8000, epochs=10, seed=100):
     """Trains the classifier. Returns it and its accuracy an attribute on 1,000 scenes that it has not seen."""
+    keras = import_keras()
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)
     images, labels = draw_samples(scenes, seed, SIZE)
@@ -89,7 +92,7 @@ def load_judge():
 def see(judge, images):
     """What the judge sees: {attribute: [values]} for float images (n, side, side, 3) in [0, 1]."""
     if images.shape[1] != SIZE:
-        images = np.asarray(keras.ops.image.resize(images, (SIZE, SIZE), antialias=True))
+        images = np.asarray(import_keras().ops.image.resize(images, (SIZE, SIZE), antialias=True))
     answers = judge.predict(images, verbose=0)
     return {name: [values[index] for index in answers[name].argmax(-1)] for name, values in ATTRIBUTES.items()}
 

@@ -77,7 +77,16 @@ def save_sheet(path, images, captions):
     for axis, image, caption in zip(figure.axes, to_uint8(images), captions):
         axis.imshow(image, interpolation="lanczos")
         text = "\n".join(textwrap.fill(line, 30) for line in caption.splitlines())
-        axis.set_title(text, fontsize=8, y=-0.02, va="top", parse_math=False)
+        axis.set_title(text, fontsize=8, y=-0.04, va="top", pad=0, parse_math=False)
+    _save(figure, path)
+
+
+def save_matrix(path, matrix, row_name, column_name):
+    """Writes a PNG of a matrix as a heat map, its rows downwards, with the names of what its axes count."""
+    figure = _figure(4.6, 4)
+    axis = figure.subplots()
+    figure.colorbar(axis.imshow(matrix, cmap="viridis"))
+    axis.set(xlabel=column_name, ylabel=row_name)
     _save(figure, path)
 
 

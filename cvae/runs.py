@@ -36,7 +36,7 @@ def read_config(run):
         config = json.loads(path.read_text())
         config["variant"], config["settings"], config["clip"], config["clip_spec"], config["precision"]
     except FileNotFoundError:
-        raise UserError(f"{run} is not a run folder (no {CONFIG}); train one with `python -m cvae train`.") from None
+        raise UserError(f"{run} is not a run folder (no {CONFIG}); train one, or name another --run.") from None
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{path} is not what `python -m cvae train` writes; name the folder of a run.") from None
     return config
@@ -49,27 +49,38 @@ def save_without_optimizer(model, path):
     plain.save(path)
 
 
+def find_model(run, file_name=BEST):
+    """The path of a run's model.
+
+    Raises:
+        UserError: the folder is not a run, has no model yet, or the file is cut short.
+    """
+    read_config(run)
+    path = pathlib.Path(run) / file_name
+    if not path.is_file():
+        raise UserError(
+            f"{run} has no {file_name}, which the first finished epoch leaves; train it with `python -m cvae train`."
+        )
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"{path} is damaged; train the run again with --overwrite.")
+    return path
+
+
 def load_model(run, file_name=BEST):
     """Loads a run's model.
 
     Raises:
         UserError: the folder is not a run, has no model yet, or the file is damaged.
     """
-    read_config(run)
-    path = pathlib.Path(run) / file_name
-    if not path.is_file():
-        raise UserError(
-            f"{run} has no {file_name}: its first epoch has not ended; train it with `python -m cvae train`."
-        )
-    if not zipfile.is_zipfile(path):
-        raise UserError(f"{path} is damaged; train the run again with --overwrite.")
+    path = find_model(run, file_name)
     keras = import_keras()
     from cvae import clip_cvae  # noqa: F401  registers the class by its name
 
     try:
         return keras.models.load_model(path, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        reason = str(error).splitlines()[0][:150]
+    # A damaged file makes zipfile, h5py and Keras raise nearly anything.
+    except Exception as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0][:150]
         raise UserError(f"{path} cannot be loaded ({reason}); train the run again with --overwrite.") from None
 
 

@@ -4,6 +4,7 @@ A page shows pairs in random order, left and right drawn by lot; its answers, ex
 """
 
 import base64
+import hashlib
 import io
 import json
 import math
@@ -62,7 +63,8 @@ def make_study(run_a, run_b, out, pairs=3, seed=0, prompts=PROMPTS, clip_spec=No
             sides = [_data_address(pictures[side][row, list(numbers)]) for side in (left, 1 - left)]
             trials.append({"question": question, "prompt": prompt, "left": "ab"[left], "images": sides})
     trials = [trials[index] for index in rng.permutation(len(trials))]
-    study = {"a": str(run_a), "b": str(run_b), "questions": QUESTIONS, "trials": trials}
+    identity = hashlib.sha256(json.dumps(trials).encode()).hexdigest()[:16]
+    study = {"a": str(run_a), "b": str(run_b), "id": identity, "questions": QUESTIONS, "trials": trials}
     # In a script, "</" would end it.
     write_text(out, _PAGE.replace("STUDY", json.dumps(study).replace("</", "<\\/")))
     return len(trials)
@@ -101,7 +103,7 @@ def win_rates(paths):
         UserError: a file is not such an export, belongs to other runs, or there are no answers.
     """
     names, answers = None, []
-    for path in paths:
+    for path in dict.fromkeys(pathlib.Path(path).resolve() for path in paths):
         try:
             export = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
             found = str(export["a"]), str(export["b"])
@@ -147,7 +149,7 @@ img { width: 320px; height: 320px; image-rendering: pixelated; cursor: pointer }
 <p><button id="back">back</button><button id="export">save answers</button></p>
 <script>
 const study = STUDY;
-const store = "study " + study.a + " " + study.b + " " + study.trials.length;
+const store = "study " + study.id;
 let answers = [];
 try { answers = JSON.parse(localStorage.getItem(store)) || []; } catch (error) { /* a file may have no storage */ }
 const element = id => document.getElementById(id);

@@ -6,14 +6,15 @@ import math
 import pathlib
 
 import numpy as np
+from tqdm import tqdm
 
 from cvae.prompts import PROMPTS, encode_prompts
 from cvae.runs import CONFIG, LAST, load_model, read_config, read_log, write_config
 from cvae.variants import find_variant
 from preprocess.datasets import load, read_info
 from preprocess.errors import UserError
-from preprocess.files import atomic_path, is_fresh, remove_folder, sole_use
-from preprocess.quiet import import_keras
+from preprocess.files import atomic_path, check_no_file, is_fresh, remove_folder, sole_use
+from preprocess.quiet import import_keras, import_tensorflow
 
 # Pictures of each prompt in the grid after an epoch.
 GRID_COLUMNS = 4
@@ -65,9 +66,13 @@ def build_model(variant, embedding_dim, settings):
         width=settings.width,
         dtype=settings.precision or best_policy(),
     )
-    # XLA is slower on CPUs, above all in bfloat16, and wins little on GPUs with layers of this size.
-    model.compile(keras.optimizers.Adam(settings.learning_rate), jit_compile=keras.backend.backend() == "jax")
+    model.compile(keras.optimizers.Adam(settings.learning_rate), jit_compile=_wants_xla())
     return model
+
+
+def _wants_xla():
+    # In TensorFlow XLA is slower on CPUs, above all in bfloat16, and wins little on GPUs with layers of this size.
+    return import_keras().backend.backend() == "jax"
 
 
 def _start(run, variant_name, info, settings):
@@ -88,27 +93,38 @@ def _start(run, variant_name, info, settings):
     return model, []
 
 
-def _resume(run, variant_name, info, settings):
-    """Loads a run's model, optimiser and log."""
+def _check_same(run, variant_name, info, settings):
+    """Raises a UserError unless a run can go on with these data and settings."""
     config = read_config(run)
+    before = config["settings"]
     if config["clip"]["embedding_dim"] != info.embedding_dim:
         raise UserError(
             f"{info.folder} has embeddings of {info.embedding_dim} numbers, the model in {run} was trained with those "
             f"of {config['clip']['embedding_dim']}; give --data the folder it was trained with or another --run."
         )
-    asked = dataclasses.asdict(settings) | {"epochs": config["settings"]["epochs"]}
-    same_data = (config["clip"], config["data_settings"]) == (info.clip, info.settings)
-    if config["variant"] != variant_name or config["settings"] != asked or not same_data:
+    if settings.decay and settings.epochs != before["epochs"]:
+        raise UserError(f"the learning rate of {run} decays over {before['epochs']} epochs; give --epochs that number.")
+    asked = dataclasses.asdict(settings) | {"epochs": before["epochs"]}
+    differing = [name for name in asked if asked[name] != before.get(name)]
+    if config["variant"] != variant_name:
+        differing.append("variant")
+    if (config["clip"], config["data_settings"]) != (info.clip, info.settings):
+        differing.append("data")
+    if differing:
         raise UserError(
-            f"{run} was trained with other settings or data ({run / CONFIG} has them); give the same or another --run."
+            f"{run} was trained with other settings or data ({', '.join(sorted(differing))}); give the same, which are "
+            f"in {run / CONFIG}, or another --run."
         )
-    if not (run / LAST).is_file():
-        return _start(run, variant_name, info, settings)
+
+
+def _resume(run, info, settings):
+    """Loads a run's model, optimiser and log."""
     model = load_model(run, LAST)
+    model.jit_compile = _wants_xla()
     epochs_done = int(model.optimizer.iterations) // (info.counts["train"] // settings.batch_size)
     # A kill between the two files leaves a row for an epoch that is run again.
     history = read_log(run)[:epochs_done]
-    write_config(run, config | {"settings": dataclasses.asdict(settings)})
+    write_config(run, read_config(run) | {"settings": dataclasses.asdict(settings)})
     return model, history
 
 
@@ -117,27 +133,29 @@ def _embed_grid_prompts(run, info):
     path = run / "prompts.npz"
     if path.is_file():
         with np.load(path) as stored:
-            return stored["embeddings"]
+            if list(stored["prompts"]) == list(PROMPTS):
+                return stored["embeddings"]
     try:
         embeddings = encode_prompts(PROMPTS, info.clip_spec, info.clip, info.precision)
     except UserError as error:
         print(f"note: no sample grids, since the encoder cannot be used: {error}")
         return None
     with atomic_path(path) as partial:
-        np.savez(partial, embeddings=embeddings)
+        np.savez(partial, prompts=PROMPTS, embeddings=embeddings)
     return embeddings
 
 
-def train(variant_name, data, run=None, settings=Settings(), resume=False, overwrite=False):
+def train(variant_name, data, run, settings=Settings(), resume=False, overwrite=False, on_epoch=None):
     """Trains a variant on a folder of embedded shards.
 
     Args:
         variant_name: a key of `VARIANTS`.
         data: a folder that clip_wrapper.py made.
-        run: the run folder; by default runs/<variant>.
+        run: the run folder.
         settings: see `Settings`.
         resume: whether to go on with the run that is there: same epochs, optimiser state and best score.
         overwrite: whether to begin anew in its place.
+        on_epoch: called with the run folder after each epoch, when all its files are there.
 
     Returns:
         The history: one dict an epoch with "epoch", "loss", "bce", "kl", "ssim" and each as "val_...".
@@ -147,38 +165,48 @@ def train(variant_name, data, run=None, settings=Settings(), resume=False, overw
     """
     settings.check()
     variant = find_variant(variant_name)
-    run = pathlib.Path(run or f"runs/{variant_name}")
+    run = pathlib.Path(run)
     info = read_info(data)
     if variant.theme not in (None, info.theme):
         print(f"note: {variant_name} is meant for the theme {variant.theme}, these data were chosen by {info.theme}.")
+    _check_run(run, resume, overwrite)
+    begun = resume and (run / LAST).is_file()
+    if begun:
+        _check_same(run, variant_name, info, settings)
     for split in ("train", "val"):  # finds faults in the data before anything is written or removed
         load(data, variant.image_size, variant.condition, split, settings.batch_size, settings.seed)
-    with _open_run(run, resume, overwrite) as begun:
-        import_keras().utils.set_random_seed(settings.seed)
-        model, history = (_resume if begun else _start)(run, variant_name, info, settings)
-        if len(history) >= settings.epochs:
-            return history
-        embeddings = _embed_grid_prompts(run, info)
-        return _fit(model, run, variant, info, settings, history, embeddings)
-
-
-@contextlib.contextmanager
-def _open_run(run, resume, overwrite):
-    """Keeps the run folder for this training alone; tells whether there is something to go on with."""
-    with contextlib.ExitStack() as held:
-        begun = not is_fresh(run)
-        if begun:
-            read_config(run)  # never goes on with or removes a folder that is no run
-            if not resume and not overwrite:
-                raise UserError(f"{run} is there already; add --resume to go on with it, --overwrite to begin anew.")
+    steps = info.counts["train"] // settings.batch_size
+    with (
+        contextlib.ExitStack() as held,
+        # The bar stands there while encoder and model are loaded, which takes some seconds.
+        tqdm(total=settings.epochs * steps, desc="loading", unit="step") as bar,
+    ):
         held.enter_context(sole_use(run))
-        if begun and not resume:
+        if not begun and not is_fresh(run):
             remove_folder(run)
             held.enter_context(sole_use(run))
-        yield begun and resume
+        # Before the model is there: both want the GPU's memory.
+        embeddings = _embed_grid_prompts(run, info)
+        import_keras().utils.set_random_seed(settings.seed)
+        model, history = _resume(run, info, settings) if begun else _start(run, variant_name, info, settings)
+        bar.initial = bar.n = len(history) * steps
+        if len(history) < settings.epochs:
+            _fit(model, run, variant, info, settings, history, embeddings, bar, on_epoch)
+    return history
 
 
-def _fit(model, run, variant, info, settings, history, embeddings):
+def _check_run(run, resume, overwrite):
+    """Raises a UserError if a run folder is in the way: one that is no run is never gone on with or removed."""
+    check_no_file(run)
+    if is_fresh(run):
+        return
+    read_config(run)
+    # One without a finished epoch holds nothing to lose.
+    if not resume and not overwrite and (run / LAST).is_file():
+        raise UserError(f"{run} is there already; add --resume to go on with it, --overwrite to begin anew.")
+
+
+def _fit(model, run, variant, info, settings, history, embeddings, bar, on_epoch):
     keras = import_keras()
     from cvae.callbacks import GridPainter, ProgressBar, RunWriter, SeedByEpoch
 
@@ -189,28 +217,33 @@ def _fit(model, run, variant, info, settings, history, embeddings):
         )  # fmt: skip
         return batches.map(lambda image, embedding: ((image, embedding),))
 
-    steps = info.counts["train"] // settings.batch_size
     callbacks = [
         SeedByEpoch(settings.seed),
         keras.callbacks.LearningRateScheduler(settings.learning_rate_of),
         keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
-        ProgressBar(len(history), settings.epochs, steps),
+        ProgressBar(bar, settings.epochs),
     ]
     if embeddings is not None:
         callbacks.append(GridPainter(run, PROMPTS, embeddings, GRID_COLUMNS, settings.seed))
-    # Last, since its checkpoint is what marks an epoch as done.
+    # Last of those that write, since its checkpoint is what marks an epoch as done.
     callbacks.append(RunWriter(run, history))
-    model.fit(
-        dataset("train"),
-        validation_data=dataset("val"),
-        epochs=settings.epochs,
-        initial_epoch=len(history),
-        steps_per_epoch=steps,
-        callbacks=callbacks,
-        shuffle=False,
-        verbose=0,
-    )
-    return history
+    if on_epoch:
+        callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: on_epoch(run)))
+    try:
+        model.fit(
+            dataset("train"),
+            validation_data=dataset("val"),
+            epochs=settings.epochs,
+            initial_epoch=len(history),
+            steps_per_epoch=info.counts["train"] // settings.batch_size,
+            callbacks=callbacks,
+            shuffle=False,
+            verbose=0,
+        )
+    except import_tensorflow().errors.DataLossError:
+        raise UserError(
+            f"a shard in {info.folder} is damaged; delete that folder and embed its images again."
+        ) from None
 
 
 def best_epoch(history):

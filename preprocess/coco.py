@@ -2,6 +2,7 @@
 
 import collections
 import csv
+import errno
 import functools
 import hashlib
 import io
@@ -14,7 +15,16 @@ from tqdm import tqdm
 
 from preprocess.captions import find_captions, read_captions, theme_words, word_pattern
 from preprocess.errors import UserError
-from preprocess.files import MANIFEST, REJECTED, atomic_path, keep_only, open_folder, write_json, write_text
+from preprocess.files import (
+    MANIFEST,
+    REJECTED,
+    atomic_path,
+    is_whole,
+    keep_only,
+    open_folder,
+    write_json,
+    write_text,
+)
 from preprocess.images import BadImage, square_jpegs
 from preprocess.parallel import ordered_map
 from preprocess.quiet import import_tensorflow
@@ -24,6 +34,7 @@ IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
 ENCRYPTED = 0x1
 # COCO's largest is under 1 MB; a member may claim far less than it unpacks to, but zipfile stops at its claim.
 MAX_FILE_SIZE = 200 * 10**6
+DISK_FAULTS = (errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ENODEV)
 
 Photo = collections.namedtuple("Photo", "image_id member captions")
 
@@ -82,13 +93,15 @@ _open_zip = functools.cache(zipfile.ZipFile)
 
 def prepare(photo, zip_path, sizes):
     """Reads and resizes one photograph. Returns ({size: JPEG bytes}, None) or (None, the reason it was rejected)."""
+    archive = _open_zip(zip_path)
     try:
-        archive = _open_zip(zip_path)
         if archive.getinfo(photo.member).file_size > MAX_FILE_SIZE:
             return None, f"larger than {MAX_FILE_SIZE // 10**6} MB"
         data = archive.read(photo.member)
-    # A damaged member makes zipfile and its decompressors raise nearly anything.
+    # A damaged member makes zipfile and its decompressors raise nearly anything. A lost disk is not the image's fault.
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_FAULTS:
+            raise
         return None, f"cannot be read from the zip: {error}"
     try:
         return square_jpegs(data, sizes), None
@@ -111,9 +124,14 @@ def _done_path(out, shard):
     return out / f"{shard}.json"
 
 
+def _is_done(out, shard):
+    path = _done_path(out, shard)
+    return path.is_file() and is_whole(out / f"{shard}.tfrecord", json.loads(path.read_text())["bytes"])
+
+
 def _write_shards(out, shards, zip_path, sizes, workers):
     tf = import_tensorflow()
-    todo = {name: photos for name, photos in shards.items() if not _done_path(out, name).is_file()}
+    todo = {name: photos for name, photos in shards.items() if not _is_done(out, name)}
     total = sum(map(len, shards.values()))
     left = sum(map(len, todo.values()))
     if not left:
@@ -131,7 +149,10 @@ def _write_shards(out, shards, zip_path, sizes, workers):
                     else:
                         writer.write(encode(photo.image_id, file_name, photo.captions, jpegs))
                     bar.update()
-            write_json(_done_path(out, name), {"count": len(photos) - len(rejected), "rejected": rejected})
+            size = (out / f"{name}.tfrecord").stat().st_size
+            write_json(
+                _done_path(out, name), {"count": len(photos) - len(rejected), "rejected": rejected, "bytes": size}
+            )
 
 
 def _finish(out, manifest, shards, words):
@@ -150,7 +171,7 @@ def _finish(out, manifest, shards, words):
         "kind": "shards",
         "counts": counts | {"rejected": len(rejected)},
         "caption_counts": {split: _count_captions(kept, split) for split in SPLITS},
-        "shards": sorted(f"{name}.tfrecord" for name in shards),
+        "shards": {f"{name}.tfrecord": {key: done[name][key] for key in ("count", "bytes")} for name in sorted(shards)},
     }
     write_json(out / MANIFEST, manifest)
     return manifest
@@ -242,8 +263,8 @@ def preprocess_coco(
         "photos": fingerprint,
     }
     with open_folder(out, settings, overwrite, inputs=[zip_path, captions_path]) as manifest:
-        if not manifest["complete"]:
-            shards = plan_shards(photos, shard_size)
+        shards = plan_shards(photos, shard_size)
+        if not manifest["complete"] or not all(_is_done(out, name) for name in shards):
             _write_shards(out, shards, zip_path, sorted(sizes), workers)
             manifest = _finish(out, manifest, shards, words)
         if not manifest["counts"]["train"] + manifest["counts"]["val"]:

@@ -4,13 +4,16 @@ import dataclasses
 import pathlib
 
 from preprocess.errors import UserError
-from preprocess.files import read_manifest
+from preprocess.files import check_shards, read_manifest
 from preprocess.quiet import import_tensorflow
 from preprocess.records import SPLITS, image_key
 
 CONDITIONS = ("image", "text")
+MADE_BY = "python clip_wrapper.py data/bucolic/shards"
 # Encoded records in the shuffle buffer: about 45 kB each with 64, 128 and 224 px JPEGs.
 SHUFFLE_BUFFER = 2048
+# Shards read at once, in an order of the epoch's own, so that the buffer mixes records from all over.
+SHARDS_AT_ONCE = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,12 +56,10 @@ def read_info(folder):
         UserError: the folder is not one that clip_wrapper.py finished, or a shard is missing.
     """
     folder = pathlib.Path(folder)
-    manifest = read_manifest(folder, "python clip_wrapper.py data/bucolic/shards")
+    manifest = read_manifest(folder, MADE_BY)
     if manifest["kind"] != "embedded":
         raise UserError(f"{folder} has no embeddings yet; run `python clip_wrapper.py {folder}` first.")
-    missing = [name for name in manifest["shards"] if not (folder / name).is_file()]
-    if missing:
-        raise UserError(f"{folder} lacks {missing[0]}; run clip_wrapper.py with --overwrite to make it anew.")
+    check_shards(folder, manifest["shards"], MADE_BY)
     settings = manifest["settings"]
     return DataInfo(
         folder=folder,
@@ -120,7 +121,7 @@ def _shuffled(dataset, count, seed, epoch):
         # Two zeros would mean a random seed.
         seed=seed + 1,
         seed2=epoch + 1,
-        output_types=[tf.string],
+        output_types=[dataset.element_spec.dtype],
         output_shapes=[[]],
         reshuffle_each_iteration=False,
     )
@@ -153,7 +154,10 @@ def load(folder, size, condition, split, batch_size, seed=0, first_epoch=0, repe
     info = read_info(folder)
     if size not in info.sizes:
         sizes = ", ".join(map(str, info.sizes))
-        raise UserError(f"{folder} holds images of {sizes} px, not {size}; make them by offline_preprocess.py --sizes.")
+        raise UserError(
+            f"{folder} holds images of {sizes} px, not {size}; run offline_preprocess.py with --sizes {size} 224 and "
+            "then clip_wrapper.py."
+        )
     if condition not in CONDITIONS or split not in SPLITS:
         raise UserError(f"condition is one of {CONDITIONS} and split one of {SPLITS}, not {condition!r} and {split!r}.")
     training = split == "train"
@@ -168,8 +172,9 @@ def load(folder, size, condition, split, batch_size, seed=0, first_epoch=0, repe
     by_text = condition == "text"
     parse = _parser(size, info.embedding_dim, by_text)
     decode = _decoder(size, "text_embeddings" if by_text else "image_embedding")
-    records = tf.data.TFRecordDataset([str(info.folder / name) for name in info.shards if name.startswith(split)])
+    paths = [str(info.folder / name) for name in info.shards if name.startswith(split)]
     if not training:
+        records = tf.data.TFRecordDataset(paths)
         pairs = records.map(lambda record: decode(parse(record)), num_parallel_calls=tf.data.AUTOTUNE)
         batches = (pairs.flat_map(_with_each) if by_text else pairs).batch(batch_size)
         # flat_map hides how many there are.
@@ -180,6 +185,8 @@ def load(folder, size, condition, split, batch_size, seed=0, first_epoch=0, repe
     count = info.counts[split] // batch_size * batch_size
 
     def epoch_records(epoch):
+        shards = _shuffled(tf.data.Dataset.from_tensor_slices(paths), len(paths), seed, epoch)
+        records = shards.interleave(tf.data.TFRecordDataset, SHARDS_AT_ONCE)
         order = _shuffled(records, info.counts[split], seed, epoch).take(count).enumerate()
         return order.map(lambda number, record: (epoch, number, record))
 

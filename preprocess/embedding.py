@@ -2,7 +2,6 @@
 
 import io
 import itertools
-import json
 import pathlib
 
 import numpy as np
@@ -10,11 +9,12 @@ from PIL import Image
 from tqdm import tqdm
 
 from preprocess.errors import UserError
-from preprocess.files import MANIFEST, atomic_path, open_folder, read_manifest, write_json
+from preprocess.files import MANIFEST, atomic_path, check_shards, is_whole, open_folder, read_manifest, write_json
 from preprocess.quiet import import_tensorflow
 from preprocess.records import CLIP_SIZE, add_embeddings, captions_of, jpeg_of, read_shard
 
 RECORDS_AT_ONCE = 64
+MADE_BY = "python offline_preprocess.py --zip train2017.zip"
 
 
 def read_shards_manifest(shards):
@@ -23,11 +23,12 @@ def read_shards_manifest(shards):
     Raises:
         UserError: it is another kind of folder, or not finished.
     """
-    manifest = read_manifest(shards, "python offline_preprocess.py --zip train2017.zip")
+    manifest = read_manifest(shards, MADE_BY)
     if manifest.get("kind") not in ("shards", "embedded"):
-        raise UserError(f"{shards} holds no shards; make them with `python offline_preprocess.py --zip train2017.zip`.")
+        raise UserError(f"{shards} holds no shards; make them with `{MADE_BY}`.")
     if manifest["kind"] != "shards":
         raise UserError(f"{shards} is embedded already; give the folder that offline_preprocess.py made.")
+    check_shards(shards, manifest["shards"], MADE_BY)
     return manifest
 
 
@@ -60,12 +61,20 @@ def embed_folder(shards, out, encoder, overwrite=False):
     }
     with open_folder(out, settings, overwrite, inputs=[shards]) as manifest:
         if manifest["complete"]:
-            return manifest
+            damaged = [name for name, shard in manifest["shards"].items() if not is_whole(out / name, shard["bytes"])]
+            if not damaged:
+                return manifest
+            for name in damaged:
+                (out / name).unlink(missing_ok=True)
         # Kept from the start, so that a run that goes on later rounds as this one does.
         encoder.set_precision(manifest.setdefault("precision", encoder.precision))
         write_json(out / MANIFEST, manifest)
         _embed_shards(encoder, shards, out, source)
-        manifest |= {key: source[key] for key in ("counts", "caption_counts", "shards")}
+        manifest |= {key: source[key] for key in ("counts", "caption_counts")}
+        manifest["shards"] = {
+            name: {"count": shard["count"], "bytes": (out / name).stat().st_size}
+            for name, shard in source["shards"].items()
+        }
         manifest |= {"complete": True, "kind": "embedded", "clip_spec": encoder.spec}
         write_json(out / MANIFEST, manifest)
     return manifest
@@ -74,7 +83,7 @@ def embed_folder(shards, out, encoder, overwrite=False):
 def _embed_shards(encoder, shards, out, source):
     sizes = source["settings"]["sizes"]
     size = CLIP_SIZE if CLIP_SIZE in sizes else max(sizes)
-    counts = {name: json.loads((shards / name).with_suffix(".json").read_text())["count"] for name in source["shards"]}
+    counts = {name: shard["count"] for name, shard in source["shards"].items()}
     with tqdm(total=sum(counts.values()), desc="embedding", unit="image") as bar:
         for name in source["shards"]:
             if (out / name).is_file():

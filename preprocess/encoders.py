@@ -138,7 +138,6 @@ class EncoderProcess:
 
     def _checked(self, embeddings, count):
         """What an encoder gives as float32 (count, embedding_dim) of unit length; a UserError if it is not."""
-        embeddings = np.asarray(embeddings, np.float32)
         if embeddings.shape != (count, self.embedding_dim) or not np.isfinite(embeddings).all():
             raise UserError(
                 f"{self.spec} gave an array of shape {embeddings.shape} for {count} inputs; "
@@ -179,7 +178,8 @@ def _serve(spec):
             result = function(*arguments)
         except Exception as error:
             traceback = "".join(format_exception(error))
-            result = error if isinstance(error, (UserError, ValueError)) else RuntimeError(traceback)
+            # Another class, or one of the encoder's own, may not be there on the other side.
+            result = error if type(error) in (UserError, ValueError) else RuntimeError(traceback)
         pickle.dump(result, answers)
         answers.flush()
         return result
@@ -196,7 +196,7 @@ def _serve(spec):
             if hasattr(encoder, "precision"):
                 encoder.precision = arguments[0]
             return None
-        return getattr(encoder, method)(*arguments)
+        return np.asarray(getattr(encoder, method)(*arguments), np.float32)
 
     answer(start)
     while True:

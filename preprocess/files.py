@@ -13,7 +13,7 @@ MANIFEST = "manifest.json"
 # Images that could not be used, with reasons. All that is left in a folder where that was all of them.
 REJECTED = "rejected.csv"
 PARTIAL = ".partial-"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @contextlib.contextmanager
@@ -28,6 +28,32 @@ def atomic_path(path):
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def is_whole(path, size):
+    """Whether a file is there and has its `size` in bytes."""
+    path = pathlib.Path(path)
+    return path.is_file() and path.stat().st_size == size
+
+
+def check_shards(folder, shards, made_by):
+    """Raises a UserError unless a folder holds every shard of its manifest's {name: {"count", "bytes"}}, whole."""
+    for name, shard in shards.items():
+        if not is_whole(pathlib.Path(folder) / name, shard["bytes"]):
+            raise UserError(f"{folder} lacks {name} or has only a part of it; run `{made_by}` again, which mends that.")
+
+
+def check_inputs_outside(folder, inputs):
+    """Raises a UserError if an output folder holds one of the paths that are read."""
+    for path in inputs:
+        if pathlib.Path(path).resolve().is_relative_to(pathlib.Path(folder).resolve()):
+            raise UserError(f"the output folder {folder} holds the input {path}; choose another --out.")
+
+
+def check_no_file(folder):
+    """Raises a UserError if an output folder's name is a file's."""
+    if pathlib.Path(folder).is_file():
+        raise UserError(f"{folder} is a file; name a folder for the output.")
 
 
 def write_text(path, text):
@@ -78,16 +104,18 @@ def sole_use(folder):
         UserError: another process has it, or it cannot be made.
     """
     try:
-        pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be made ({error.strerror}); choose another folder.") from None
-    try:
         import fcntl
     except ImportError:  # Windows
+        fcntl = None
+    try:
+        pathlib.Path(folder).resolve().mkdir(parents=True, exist_ok=True)
+        # The lock of an open file ends with its process, however that ends.
+        descriptor = os.open(folder, os.O_RDONLY) if fcntl else None
+    except OSError as error:
+        raise UserError(f"{folder} cannot be made or used ({error.strerror}); choose another folder.") from None
+    if not fcntl:
         yield
         return
-    # The lock of an open file ends with its process, however that ends.
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -120,11 +148,8 @@ def open_folder(folder, settings, overwrite=False, inputs=()):
     """
     folder = pathlib.Path(folder)
     settings = json.loads(json.dumps(settings))
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is a file; name a folder for the output.")
-    for path in inputs:
-        if pathlib.Path(path).resolve().is_relative_to(folder.resolve()):
-            raise UserError(f"the output folder {folder} holds the input {path}; choose another --out.")
+    check_no_file(folder)
+    check_inputs_outside(folder, inputs)
     with contextlib.ExitStack() as held:
         held.enter_context(sole_use(folder))
         manifest = _continued(folder, settings, overwrite)
@@ -184,7 +209,8 @@ def keep_only(folder, name):
 
 def remove_folder(folder):
     """Removes a folder such that a kill on the way leaves nothing under its name."""
-    folder = pathlib.Path(folder)
+    # Resolved, since neither "." nor a link can be renamed in place of what it stands for.
+    folder = pathlib.Path(folder).resolve()
     doomed = folder.with_name(PARTIAL + folder.name)
     shutil.rmtree(doomed, ignore_errors=True)
     os.replace(folder, doomed)

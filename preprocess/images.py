@@ -60,6 +60,15 @@ def decode(data, smallest=None):
         ) from None
 
 
+def square_image(data, size):
+    """An image's bytes as an upright RGB PIL image of size x size pixels, its largest centred square.
+
+    Raises:
+        BadImage: see `decode`.
+    """
+    return largest_square(decode(data)).resize((size, size), Image.BICUBIC)
+
+
 def square_jpegs(data, sizes):
     """Turns an image's bytes into one square JPEG a size.
 

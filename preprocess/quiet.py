@@ -21,6 +21,8 @@ def _no_standard_error():
 
 def import_tensorflow():
     """Imports TensorFlow and returns it. Its log shows fatal errors only, unless TF_CPP_MIN_LOG_LEVEL is set."""
+    # All of a GPU's memory at once would leave none to CLIP's process, or to JAX.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3":
         # Messages from before its log is set up come whatever the level.
         with _no_standard_error():

@@ -13,9 +13,12 @@ A record is a `tf.train.Example`:
 """
 
 import hashlib
+import io
 import pathlib
 
 import numpy as np
+
+from preprocess.errors import UserError
 
 SPLITS = ("train", "val")
 TRAIN_SHARE = 0.75
@@ -72,11 +75,18 @@ def _serialize(example):
 
 
 def read_shard(path):
-    """Yields a shard's records, each a `tf.train.Example`."""
+    """Yields a shard's records, each a `tf.train.Example`.
+
+    Raises:
+        UserError: the shard is not there or damaged.
+    """
     import tensorflow as tf
 
-    for record in tf.data.TFRecordDataset(str(path)):
-        yield tf.train.Example.FromString(record.numpy())
+    try:
+        for record in tf.data.TFRecordDataset(str(path)):
+            yield tf.train.Example.FromString(record.numpy())
+    except (tf.errors.DataLossError, tf.errors.NotFoundError):
+        raise UserError(f"{path} is damaged; delete it and run the command that made it again.") from None
 
 
 def captions_of(example):
@@ -92,3 +102,10 @@ def embeddings_of(example):
 
 def jpeg_of(example, size):
     return example.features.feature[image_key(size)].bytes_list.value[0]
+
+
+def image_of(example, size):
+    """The record's image of `size` px, uint8 (size, size, 3)."""
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(jpeg_of(example, size))).convert("RGB"))

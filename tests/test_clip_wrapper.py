@@ -189,6 +189,24 @@ def test_embedding_goes_on_shard_by_shard_and_gives_the_same_bytes(shards, embed
     assert {p.name: p.read_bytes() for p in out.iterdir()} == {p.name: p.read_bytes() for p in embedded.iterdir()}
 
 
+def test_lost_and_cut_shards_are_told_or_mended(shards, embedded, tmp_path):
+    import shutil
+
+    from preprocess.embedding import embed_folder
+
+    source, out = tmp_path / "shards", tmp_path / "embedded"
+    shutil.copytree(shards, source)
+    shutil.copytree(embedded, out)
+    first, second = shard_paths(out, "train")[:2]
+    first.unlink()
+    second.write_bytes(second.read_bytes()[:100])
+    with EncoderProcess(str(PASTURE_CLIP)) as encoder:
+        embed_folder(source, out, encoder)
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == {p.name: p.read_bytes() for p in embedded.iterdir()}
+    shard_paths(source, "val")[0].unlink()
+    assert_user_error(command(SCRIPT, source, "--clip", PASTURE_CLIP), source, "lacks val-00000", "mends that")
+
+
 def test_wrong_folders_and_settings_give_one_sentence(shards, embedded, pasture, tmp_path):
     assert_user_error(command(SCRIPT, pasture), pasture, "offline_preprocess.py")
     assert_user_error(command(SCRIPT, embedded), embedded, "embedded already")

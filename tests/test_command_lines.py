@@ -11,7 +11,12 @@ COMMANDS = [
     ["-m", "cvae"],
     ["-m", "cvae", "train"],
     ["-m", "cvae", "generate"],
+    ["-m", "cvae", "evaluate"],
+    ["-m", "cvae", "compare"],
+    ["-m", "cvae", "study"],
+    ["-m", "cvae", "win-rates"],
     ["-m", "cvae", "gallery"],
+    ["-m", "cvae.pasture_judge"],
 ]
 
 

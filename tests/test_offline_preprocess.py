@@ -100,6 +100,19 @@ def test_words_that_no_caption_holds_are_told(pasture, tmp_path):
     assert "note: no image is described by: zebra." in process.stdout.splitlines()
 
 
+def test_a_lost_or_cut_shard_is_made_again(pasture, tmp_path):
+    out = tmp_path / "out"
+    options = (SCRIPT, "--zip", pasture / "train2017.zip", "--limit", 8, "--shard-size", 2, "--sizes", 64, "--out", out)
+    assert command(*options).returncode == 0
+    whole = {path.name: path.read_bytes() for path in out.iterdir()}
+    first, second, *_ = sorted(out.glob("*.tfrecord"))
+    first.unlink()
+    second.write_bytes(second.read_bytes()[:100])
+    again = command(*options)
+    assert again.returncode == 0, again.stderr
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == whole
+
+
 @pytest.mark.slow
 def test_kill_and_run_again_gives_the_same_bytes(tmp_path):
     from preprocess.pasture.archive import write_archive

@@ -4,6 +4,7 @@ import argparse
 
 from preprocess.errors import UserError, run_command
 from preprocess.parallel import available_cores
+from preprocess.wording import counted
 
 
 def main():
@@ -20,7 +21,7 @@ def main():
 
     scenes = write_archive(arguments.out, arguments.count, arguments.seed, arguments.workers, arguments.overwrite)
     others = arguments.count - scenes
-    print(f"Drew {scenes} pasture scenes and {others} others into {arguments.out}/train2017.zip.")
+    print(f"Drew {counted(scenes, 'pasture scene')} and {counted(others, 'other')} into {arguments.out}/train2017.zip.")
 
 
 if __name__ == "__main__":

@@ -45,4 +45,8 @@ def test_folders_of_two_encoders_are_an_error(embedded, tmp_path):
     write_json(tmp_path / "other" / "manifest.json", manifest)
     with pytest.raises(UserError, match="different encoders"):
         compare(embedded, tmp_path / "out", SMALL, large_data=tmp_path / "other")
+    manifest["settings"]["shards"]["theme"] = "small"
+    write_json(tmp_path / "other" / "manifest.json", manifest)
+    with pytest.raises(UserError, match="of the theme small"):
+        compare(embedded, tmp_path / "out", SMALL, large_data=tmp_path / "other")
     assert not (tmp_path / "out").exists()

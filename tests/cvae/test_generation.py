@@ -6,7 +6,7 @@ import pytest
 from conftest import assert_user_error, command
 from PIL import Image
 
-from cvae.generation import draw, generate
+from cvae.generation import combine, draw, generate, slerp
 from cvae.runs import load_model
 from preprocess.errors import UserError
 
@@ -53,13 +53,45 @@ def test_empty_prompts_are_errors(run, prompts):
         generate(run, prompts)
 
 
+def test_slerp_keeps_to_the_sphere_and_meets_both_ends():
+    a, b = np.eye(3, dtype=np.float32)[:2]
+    path = slerp(a, b, 5)
+    np.testing.assert_allclose(np.linalg.norm(path, axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(path[[0, 2, 4]], [a, (a + b) / np.sqrt(2), b], atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(slerp(2 * a, 4 * b, 3), axis=1), [2, 3, 4], atol=1e-6)
+    np.testing.assert_allclose(slerp(a, a, 3), [a, a, a], atol=1e-6)
+
+
+def test_combine_adds_and_takes_away():
+    a, b, c = np.eye(3, dtype=np.float32)
+    np.testing.assert_allclose(combine([a, c], [b]), (a - b + c) / np.sqrt(3), atol=1e-6)
+    np.testing.assert_allclose(combine([a + b], [b]), a, atol=1e-6)
+
+
+def test_an_output_that_is_a_file_is_told_before_drawing(run, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="is a file"):
+        generate(run, ["a cow"], out=tmp_path / "file")
+
+
+def test_the_runs_own_folder_holds_the_last_pictures_only(run):
+    generate(run, ["a cow", "a horse"], count=2)
+    generate(run, ["snow"], count=1)
+    assert sorted(path.name for path in (run / "generated").iterdir()) == ["01-snow-1.png", "grid.png"]
+
+
 def test_folders_that_are_no_runs_give_one_sentence(run, embedded, tmp_path):
     for folder in (tmp_path, embedded, tmp_path / "gone"):
         assert_user_error(command("-m", "cvae", "generate", "--run", folder, "a cow"), folder, "not a run folder")
     shutil.copy(run / "run.json", tmp_path)
-    assert_user_error(command("-m", "cvae", "generate", "--run", tmp_path, "a cow"), tmp_path, "no best.keras")
+    assert_user_error(command("-m", "cvae", "generate", "--run", tmp_path, "a cow"), tmp_path, "has no best.keras")
     (tmp_path / "best.keras").write_text("nothing")
     assert_user_error(command("-m", "cvae", "generate", "--run", tmp_path, "a cow"), "best.keras", "is damaged")
+    data = bytearray((run / "best.keras").read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 100] = bytes(100)
+    (tmp_path / "best.keras").write_bytes(data)
+    with pytest.raises(UserError, match="best.keras cannot be loaded"):
+        load_model(tmp_path)
 
 
 ENCODER = """

@@ -44,22 +44,34 @@ def test_clip_score_is_two_and_a_half_times_the_cosine():
     np.testing.assert_allclose(metrics.clip_score([[1, 0], [1, 0], [1, 0]], [[1, 0], [0, 1], [-1, 0]]), [2.5, 0, 0])
 
 
+def r_precision(images, texts, ids=None, **options):
+    ids = np.arange(len(texts)) if ids is None else ids
+    return metrics.r_precision(images, texts, ids, ids, **options)
+
+
 def test_r_precision_on_constructed_cases():
     texts = np.eye(200)
-    assert metrics.r_precision(texts, texts) == 1
-    assert metrics.r_precision(np.roll(texts, 1, 0), texts) == 0
+    assert r_precision(texts, texts) == 1
+    assert r_precision(np.roll(texts, 1, 0), texts, candidates=200) == 0
     half = np.where(np.arange(200)[:, None] < 100, texts, np.roll(texts, 1, 0))
-    assert metrics.r_precision(half, texts, candidates=200) == 0.5
-    assert metrics.r_precision(np.ones((200, 200)), texts) == 0, "a tie is no success"
+    assert r_precision(half, texts, candidates=200) == 0.5
+    assert r_precision(np.ones((200, 200)), texts) == 0, "a tie is no success"
 
 
 def test_r_precision_of_noise_is_chance():
-    assert metrics.r_precision(unit(2000, 16), unit(2000, 16), candidates=10) == pytest.approx(0.1, abs=0.03)
+    assert r_precision(unit(2000, 16), unit(2000, 16), candidates=10) == pytest.approx(0.1, abs=0.03)
 
 
-def test_r_precision_never_counts_an_equal_caption_as_wrong():
+def test_r_precision_never_counts_a_right_caption_as_wrong():
     texts = np.repeat(np.eye(5), 3, axis=0)
-    assert metrics.r_precision(texts, texts) == 1
+    assert r_precision(texts, texts) == 1, "equal captions"
+    images, ids = np.repeat(unit(50, 16), 4, axis=0), np.repeat(np.arange(50), 4)
+    captions = images + 0.1 * unit(200, 16)
+    assert r_precision(images, captions, ids, candidates=200) == 1, "other captions of the same image"
+    # Asked for another image's caption, chance stays chance: the own one is no candidate.
+    asked = np.roll(np.arange(200), 4)
+    shuffled = metrics.r_precision(images, captions[asked], ids, ids[asked], candidates=2)
+    assert shuffled == pytest.approx(0.5, abs=0.12)
 
 
 def test_diversity_is_the_mean_pairwise_distance():

@@ -50,9 +50,19 @@ def test_the_best_model_is_that_of_the_best_epoch(run, embedded):
     assert values["loss"] == pytest.approx(best_epoch(read_log(run))["val_loss"], rel=1e-4)
 
 
+def train_one_epoch(embedded, run):
+    """Trains `SMALL` and interrupts it after its first epoch."""
+
+    def interrupt(run):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train("64-image", embedded, run, SMALL, on_epoch=interrupt)
+
+
 def test_a_resumed_run_ends_as_an_undisturbed_one(run, embedded, tmp_path):
     resumed = tmp_path / "run"
-    train("64-image", embedded, resumed, Settings(**vars(SMALL) | {"epochs": 1}))
+    train_one_epoch(embedded, resumed)
     train_again = ("-m", "cvae", "train", "--variant", "64-image", "--data", embedded, "--run", resumed)
     process = command(*train_again, *SMALL_OPTIONS, "--resume")
     assert process.returncode == 0 and "2 epochs" in process.stdout, process.stderr
@@ -91,7 +101,7 @@ def test_jax_trains_and_draws_too(embedded, tmp_path, monkeypatch):
 
 def test_a_kill_between_log_and_checkpoint_is_mended(run, embedded, tmp_path):
     killed = tmp_path / "run"
-    train("64-image", embedded, killed, Settings(**vars(SMALL) | {"epochs": 1}))
+    train_one_epoch(embedded, killed)
     shutil.copy(run / "log.csv", killed / "log.csv")  # the second epoch's row without its checkpoint
     history = train("64-image", embedded, killed, SMALL, resume=True)
     assert [row["epoch"] for row in history] == [1, 2]
@@ -117,10 +127,16 @@ def test_a_run_goes_on_only_with_embeddings_of_its_own_size(run, embedded, tmp_p
 def test_what_is_in_the_way_is_an_error(run, embedded, tmp_path):
     with pytest.raises(UserError, match=r"there already; add --resume"):
         train("64-image", embedded, run, SMALL)
-    with pytest.raises(UserError, match="other settings"):
-        train("64-image", embedded, run, Settings(width=0.5), resume=True)
+    with pytest.raises(UserError, match="decays over 2 epochs"):
+        train("64-image", embedded, run, Settings(**vars(SMALL) | {"epochs": 3}), resume=True)
+    with pytest.raises(UserError, match=r"other settings or data \(seed, width\)"):
+        train("64-image", embedded, run, Settings(**vars(SMALL) | {"width": 0.5, "seed": 1}), resume=True)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="is a file"):
+        train("64-image", embedded, tmp_path / "file", SMALL)
+    (tmp_path / "file").unlink()
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(UserError, match="not a run folder"):
+    with pytest.raises(UserError, match="not a run folder.*another --run"):
         train("64-image", embedded, tmp_path, SMALL, overwrite=True)
     assert (tmp_path / "thesis.tex").exists()
 

@@ -3,7 +3,7 @@ import contextlib
 import pytest
 
 from preprocess.errors import UserError
-from preprocess.files import MANIFEST, atomic_path, open_folder, read_manifest, write_json
+from preprocess.files import MANIFEST, SCHEMA_VERSION, atomic_path, open_folder, read_manifest, write_json
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
@@ -44,6 +44,17 @@ def test_a_folder_is_open_once_at_a_time(tmp_path, overwrite):
         pass
 
 
+def test_a_linked_folder_is_emptied_in_its_own_place(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)
+    (tmp_path / "real").mkdir()
+    with open_folder(tmp_path / "link", {"size": 64}):
+        (tmp_path / "real" / "shard").write_text("")
+    with open_folder(tmp_path / "link", {"size": 128}, overwrite=True):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]
+    assert [path.name for path in (tmp_path / "link").iterdir()] == [MANIFEST]
+
+
 def test_a_folder_of_another_command_is_never_emptied(tmp_path):
     with open_folder(tmp_path / "out", {"zip": "a.zip"}):
         pass
@@ -71,7 +82,7 @@ def test_a_folder_of_somebody_elses_is_never_emptied(tmp_path):
         (None, "has no manifest"),
         ([], "not a manifest"),
         ({"schema_version": 0, "complete": True}, "schema version 0"),
-        ({"schema_version": 1, "complete": False}, "not finished"),
+        ({"schema_version": SCHEMA_VERSION, "complete": False}, "not finished"),
     ],
 )
 def test_manifests_that_cannot_be_used_are_errors(tmp_path, manifest, message):

@@ -1,0 +1,51 @@
+"""Runs every notebook on drawn scenes and keeps what it shows: `python notebooks/execute.py`."""
+
+import argparse
+import pathlib
+import re
+import tempfile
+
+import papermill
+
+FOLDER = pathlib.Path(__file__).parent
+MAX_SIZE = 10**6
+
+
+def tidy(notebook):
+    """Removes what belongs to one machine and one moment: progress bars, times, paths, papermill's own notes."""
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        for key in ("execution", "exception", "start_time", "end_time", "duration", "status"):
+            cell.metadata.pop(key, None)
+        if cell.cell_type == "code":
+            kept = [output for output in cell.outputs if output.get("name") != "stderr"]
+            for output in kept:
+                if "text" in output:
+                    output["text"] = re.sub(r"/\S*/data/notebooks", "data/notebooks", output["text"])
+            cell.outputs = kept
+    notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    notebook.metadata.pop("papermill", None)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split(":")[0] + ".")
+    parser.add_argument("notebooks", nargs="*", help="their names (default: all)")
+    arguments = parser.parse_args()
+    import nbformat
+
+    paths = [FOLDER / name for name in arguments.notebooks] or sorted(FOLDER.glob("*.ipynb"))
+    for path in paths:
+        with tempfile.TemporaryDirectory() as folder:
+            out = pathlib.Path(folder) / path.name
+            papermill.execute_notebook(path, out, cwd=FOLDER, progress_bar=False)
+            notebook = nbformat.read(out, as_version=4)
+        tidy(notebook)
+        text = nbformat.writes(notebook)
+        if len(text) > MAX_SIZE:
+            raise SystemExit(f"{path.name} would take {len(text):,} bytes, more than {MAX_SIZE:,}")
+        path.write_text(text + "\n")
+        print(f"{path.name}: {len(text) / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
