@@ -1,9 +1,10 @@
 PYTHON ?= python3
+PYTHON313 ?= python3.13
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-colab notebooks lint clean
 
 # A marker newer than requirements.txt says that the installation is whole.
 $(VENV)/installed: requirements.txt
@@ -25,9 +26,19 @@ demo: $(VENV)/installed
 test: $(VENV)/installed
 	$(BIN)/python -m pytest tests/
 
+# The notebooks with the versions that Colab has; needs Python 3.13, as Colab's is.
+test-colab:
+	$(PYTHON313) -m venv .venv-colab
+	.venv-colab/bin/pip install --quiet --disable-pip-version-check -r requirements.txt -c notebooks/colab-constraints.txt
+	.venv-colab/bin/python -m pytest tests/notebooks
+
+# Runs the notebooks and keeps what they show.
+notebooks: $(VENV)/installed
+	$(BIN)/python notebooks/execute.py
+
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 clean:
-	rm -rf $(VENV) $(DEMO)
+	rm -rf $(VENV) .venv-colab $(DEMO)

@@ -1,0 +1,84 @@
+"""What evaluating pictures costs beside the CLIP encodings that it needs.
+
+    python benchmarks/evaluate.py                    a CLIP of random weights in ViT-B/32's shape, 1,000 pictures
+
+The pictures are 64 px, once given and once drawn by 64-image at full width. Times of one run are compared only with
+each other.
+"""
+
+import argparse
+import pathlib
+import sys
+import tempfile
+import time
+
+import numpy as np
+from PIL import Image
+
+ROOT = pathlib.Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+
+class Given:
+    """Stands in for a model whose pictures are there already."""
+
+    def __init__(self, pictures):
+        self.pictures, self.place = pictures, 0
+
+    def decode(self, z, embedding):
+        self.place += len(z)
+        return self.pictures[self.place - len(z) : self.place]
+
+
+def seconds(function):
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--clip", help="a CLIP's name or checkpoint (default: random weights in ViT-B/32's shape)")
+    parser.add_argument("--count", type=int, default=1000, help="pictures (default: %(default)s)")
+    arguments = parser.parse_args()
+    from embed import random_vit_b32
+
+    from cvae.evaluation import BATCH_SIZE, HeldOut, embed_pictures, score_pictures
+    from cvae.training import Settings, build_model
+    from cvae.variants import VARIANTS
+    from preprocess.encoders import EncoderProcess
+
+    count = arguments.count
+    rng = np.random.default_rng(0)
+    pictures = rng.random((count, 64, 64, 3), np.float32)
+    noise = rng.standard_normal((count, 128)).astype(np.float32)
+    vectors = rng.standard_normal((2, count, 512)).astype(np.float32)
+    texts, images = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    held_out = HeldOut(["a caption"] * count, texts, images, np.arange(count), count)
+    as_images = [Image.fromarray((picture * 255).astype(np.uint8)) for picture in pictures]
+    model = build_model(VARIANTS["64-image"], 512, Settings())
+    model.decode(noise[:BATCH_SIZE], texts[:BATCH_SIZE])
+
+    def evaluate(model):
+        score_pictures(embed_pictures(model, texts, noise, encoder, lambda done: None), held_out)
+
+    def encode():
+        for start in range(0, count, BATCH_SIZE):
+            encoder.encode_images(as_images[start : start + BATCH_SIZE])
+
+    with tempfile.TemporaryDirectory() as folder:
+        clip = arguments.clip or str(random_vit_b32(folder))
+        with EncoderProcess(clip) as encoder:
+            encoder.encode_images(as_images[:BATCH_SIZE])
+            # In turns, since a shared machine's speed drifts.
+            times = [(seconds(encode), seconds(lambda: evaluate(Given(pictures)))) for _ in range(3)]
+            alone, given = np.median(times, axis=0)
+            drawn = seconds(lambda: evaluate(model))
+    print(f"{f'{count} pictures':<44} {'seconds':>9} {'ratio':>7}")
+    print(f"{'CLIP encodings alone':<44} {alone:>9.1f} {1:>7.2f}")
+    print(f"{'evaluating given pictures':<44} {given:>9.1f} {given / alone:>7.2f}")
+    print(f"{'drawing them too':<44} {drawn:>9.1f} {drawn / alone:>7.2f}")
+
+
+if __name__ == "__main__":
+    main()
