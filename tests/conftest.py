@@ -13,6 +13,11 @@ import pytest
 from clip_wrapper import import_clip
 from preprocess.quiet import import_tensorflow
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # The cores are taken by the workers: threads of one would wait for those of another, in busy loops.
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(name, "1")
+
 # CLIP, and PyTorch with it, before TensorFlow: the other way round, some versions' LLVMs clash and end the process.
 import_clip()
 import_tensorflow()
