@@ -36,19 +36,20 @@ def seconds(function):
     return time.perf_counter() - start
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--clip", help="a CLIP's name or checkpoint (default: random weights in ViT-B/32's shape)")
-    parser.add_argument("--count", type=int, default=1000, help="pictures (default: %(default)s)")
-    arguments = parser.parse_args()
+def random_clip(folder):
+    """A checkpoint of random weights, made before TensorFlow is imported, which PyTorch cannot follow."""
     from embed import random_vit_b32
 
+    return str(random_vit_b32(folder))
+
+
+def measure(clip, count):
+    """Median seconds for encoding `count` pictures, for evaluating them, and for drawing and evaluating them."""
     from cvae.evaluation import BATCH_SIZE, HeldOut, embed_pictures, score_pictures
     from cvae.training import Settings, build_model
     from cvae.variants import VARIANTS
     from preprocess.encoders import EncoderProcess
 
-    count = arguments.count
     rng = np.random.default_rng(0)
     pictures = rng.random((count, 64, 64, 3), np.float32)
     noise = rng.standard_normal((count, 128)).astype(np.float32)
@@ -66,15 +67,24 @@ def main():
         for start in range(0, count, BATCH_SIZE):
             encoder.encode_images(as_images[start : start + BATCH_SIZE])
 
+    with EncoderProcess(clip) as encoder:
+        encoder.encode_images(as_images[:BATCH_SIZE])
+        # In turns, since a shared machine's speed drifts.
+        rounds = [
+            (seconds(encode), seconds(lambda: evaluate(Given(pictures))), seconds(lambda: evaluate(model)))
+            for _ in range(3)
+        ]
+    return np.median(rounds, axis=0)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--clip", help="a CLIP's name or checkpoint (default: random weights in ViT-B/32's shape)")
+    parser.add_argument("--count", type=int, default=1000, help="pictures (default: %(default)s)")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        clip = arguments.clip or str(random_vit_b32(folder))
-        with EncoderProcess(clip) as encoder:
-            encoder.encode_images(as_images[:BATCH_SIZE])
-            # In turns, since a shared machine's speed drifts.
-            times = [(seconds(encode), seconds(lambda: evaluate(Given(pictures)))) for _ in range(3)]
-            alone, given = np.median(times, axis=0)
-            drawn = seconds(lambda: evaluate(model))
-    print(f"{f'{count} pictures':<44} {'seconds':>9} {'ratio':>7}")
+        alone, given, drawn = measure(arguments.clip or random_clip(folder), arguments.count)
+    print(f"{f'{arguments.count} pictures':<44} {'seconds':>9} {'ratio':>7}")
     print(f"{'CLIP encodings alone':<44} {alone:>9.1f} {1:>7.2f}")
     print(f"{'evaluating given pictures':<44} {given:>9.1f} {given / alone:>7.2f}")
     print(f"{'drawing them too':<44} {drawn:>9.1f} {drawn / alone:>7.2f}")
