@@ -34,8 +34,8 @@ def import_tensorflow():
 
 def import_keras():
     """Imports Keras and returns it, with whichever backend KERAS_BACKEND names."""
-    if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
-        import_tensorflow()
+    # First and quietly, since Keras imports it for its data pipelines on every backend.
+    import_tensorflow()
     import keras
 
     return keras

@@ -11,6 +11,7 @@ import zipfile
 import pytest
 
 from clip_wrapper import import_clip
+from preprocess.parallel import available_cores
 from preprocess.quiet import import_tensorflow
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -25,6 +26,16 @@ import_tensorflow()
 ROOT = pathlib.Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
 PASTURE_CLIP = ROOT / "preprocess" / "pasture" / "clip.pt"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """Runs folders of tests in a process a core, where pytest-xdist is there: a test mostly waits for one thread."""
+    if not config.pluginmanager.hasplugin("xdist") or "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    if config.option.numprocesses is None and all(pathlib.Path(argument).is_dir() for argument in config.args):
+        config.option.numprocesses = min(4, available_cores())
+        config.option.dist = "loadgroup"
 
 
 def pytest_collection_modifyitems(items):

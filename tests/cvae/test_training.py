@@ -92,7 +92,7 @@ def test_jax_trains_and_draws_too(embedded, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     where = ("--run", tmp_path / "run")
     trained = command("-m", "cvae", "train", "--variant", "64-text", "--data", embedded, *where, *SMALL_OPTIONS)
-    assert trained.returncode == 0, trained.stderr
+    assert trained.returncode == 0 and "oneDNN" not in trained.stderr, trained.stderr
     first, second = read_log(tmp_path / "run")
     assert second["loss"] < first["loss"]
     drawn = command("-m", "cvae", "generate", *where, "a white cow", "--count", 1)
