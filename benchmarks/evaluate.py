@@ -55,7 +55,7 @@ def measure(clip, count):
     noise = rng.standard_normal((count, 128)).astype(np.float32)
     vectors = rng.standard_normal((2, count, 512)).astype(np.float32)
     texts, images = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-    held_out = HeldOut(["a caption"] * count, texts, images, np.arange(count), count)
+    held_out = HeldOut(["a caption"] * count, texts, images, np.arange(count))
     as_images = [Image.fromarray((picture * 255).astype(np.uint8)) for picture in pictures]
     model = build_model(VARIANTS["64-image"], 512, Settings())
     model.decode(noise[:BATCH_SIZE], texts[:BATCH_SIZE])

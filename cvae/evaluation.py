@@ -36,14 +36,17 @@ class HeldOut:
         texts: float32 (n, d), their embeddings.
         images: float32 (n, d), the embeddings of the images that they describe.
         ids: int (n,), the numbers of those images, in the data's order.
-        image_count: the number of different images; the first so many rows have one each.
     """
 
     captions: list
     texts: np.ndarray
     images: np.ndarray
     ids: np.ndarray
-    image_count: int
+
+    @property
+    def image_count(self):
+        """The number of different images; the first so many rows have one each."""
+        return len(np.unique(self.ids))
 
 
 def read_held_out(info, limit):
@@ -55,7 +58,7 @@ def read_held_out(info, limit):
         image, texts = embeddings_of(example)
         rows += [(rank, number, *row, image) for rank, row in enumerate(zip(captions_of(example), texts))]
     _, numbers, captions, texts, images = zip(*sorted(rows, key=lambda row: row[:2])[:limit])
-    return HeldOut(list(captions), np.array(texts), np.array(images), np.array(numbers), len(set(numbers)))
+    return HeldOut(list(captions), np.array(texts), np.array(images), np.array(numbers))
 
 
 def measure_loss(model, info, variant, batch_size, seed):

@@ -132,8 +132,11 @@ def main():
     parser.add_argument("--out", default=str(CHECKPOINT), help="weights to write (default: %(default)s)")
     arguments = parser.parse_args()
     judge, accuracy = train_judge()
+    # Rebuilt, since the optimiser's state would be saved too, twice the size of the weights.
+    plain = build_judge()
+    plain.set_weights(judge.get_weights())
     with atomic_path(arguments.out) as partial:
-        judge.save_weights(partial)
+        plain.save_weights(partial)
     parts = ", ".join(f"{name} {value:.1%}" for name, value in accuracy.items())
     print(f"Saved {arguments.out}: right on 1,000 new scenes for {parts}.")
 

@@ -5,6 +5,7 @@ import pathlib
 import re
 import tempfile
 
+import nbformat
 import papermill
 
 FOLDER = pathlib.Path(__file__).parent
@@ -14,8 +15,7 @@ MAX_SIZE = 10**6
 def tidy(notebook):
     """Removes what belongs to one machine and one moment: progress bars, times, paths, papermill's own notes."""
     for cell in notebook.cells:
-        cell.metadata.pop("papermill", None)
-        for key in ("execution", "exception", "start_time", "end_time", "duration", "status"):
+        for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
         if cell.cell_type == "code":
             kept = [output for output in cell.outputs if output.get("name") != "stderr"]
@@ -23,7 +23,6 @@ def tidy(notebook):
                 if "text" in output:
                     output["text"] = re.sub(r"/\S*/data/notebooks", "data/notebooks", output["text"])
             cell.outputs = kept
-    notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
     notebook.metadata.pop("papermill", None)
 
 
@@ -31,8 +30,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split(":")[0] + ".")
     parser.add_argument("notebooks", nargs="*", help="their names (default: all)")
     arguments = parser.parse_args()
-    import nbformat
-
     paths = [FOLDER / name for name in arguments.notebooks] or sorted(FOLDER.glob("*.ipynb"))
     for path in paths:
         with tempfile.TemporaryDirectory() as folder:

@@ -33,7 +33,7 @@ def test_pictures_like_the_images_score_like_the_images():
     texts = unit(rng, 200, 16)
     images = unit(rng, 200, 16) + 2 * texts
     images /= np.linalg.norm(images, axis=1, keepdims=True)
-    held_out = HeldOut([f"caption {i}" for i in range(200)], texts, images, np.arange(200), 200)
+    held_out = HeldOut([f"caption {i}" for i in range(200)], texts, images, np.arange(200))
     same = score_pictures(images, held_out)
     for name in ("clip_score", "r_precision"):
         assert same[name]["pictures"] == pytest.approx(same[name]["real"])
