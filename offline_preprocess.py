@@ -9,7 +9,7 @@ import os
 import pathlib
 
 from preprocess.captions import THEMES
-from preprocess.errors import UserError, run_command
+from preprocess.errors import run_command
 from preprocess.parallel import available_cores
 from preprocess.wording import counted
 
@@ -38,13 +38,7 @@ def parse_arguments():
     )
     parser.add_argument("--limit", type=int, metavar="N", help="keep at most N images, to try things out")
     parser.add_argument("--overwrite", action="store_true", help="empty the output folder if made with other settings")
-    arguments = parser.parse_args()
-    for option in ("shard_size", "workers", "limit"):
-        if getattr(arguments, option) is not None and getattr(arguments, option) < 1:
-            raise UserError(f"--{option.replace('_', '-')} must be at least 1.")
-    if not all(16 <= size <= 1024 for size in arguments.sizes):
-        raise UserError("--sizes must be between 16 and 1024 pixels.")
-    return arguments
+    return parser.parse_args()
 
 
 def main():

@@ -45,7 +45,8 @@ def random_clip(folder):
 
 def measure(clip, count):
     """Median seconds for encoding `count` pictures, for evaluating them, and for drawing and evaluating them."""
-    from cvae.evaluation import BATCH_SIZE, HeldOut, embed_pictures, score_pictures
+    from cvae.evaluation import embed_pictures, score_pictures
+    from cvae.generation import BATCH
     from cvae.training import Settings, build_model
     from cvae.variants import VARIANTS
     from preprocess.encoders import EncoderProcess
@@ -55,20 +56,20 @@ def measure(clip, count):
     noise = rng.standard_normal((count, 128)).astype(np.float32)
     vectors = rng.standard_normal((2, count, 512)).astype(np.float32)
     texts, images = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-    held_out = HeldOut(["a caption"] * count, texts, images, np.arange(count))
+    ids = np.arange(count)
     as_images = [Image.fromarray((picture * 255).astype(np.uint8)) for picture in pictures]
     model = build_model(VARIANTS["64-image"], 512, Settings())
-    model.decode(noise[:BATCH_SIZE], texts[:BATCH_SIZE])
+    model.decode(noise[:BATCH], texts[:BATCH])
 
     def evaluate(model):
-        score_pictures(embed_pictures(model, texts, noise, encoder, lambda done: None), held_out)
+        score_pictures(embed_pictures(model, texts, noise, encoder, lambda done: None), images, texts, ids)
 
     def encode():
-        for start in range(0, count, BATCH_SIZE):
-            encoder.encode_images(as_images[start : start + BATCH_SIZE])
+        for start in range(0, count, BATCH):
+            encoder.encode_images(as_images[start : start + BATCH])
 
     with EncoderProcess(clip) as encoder:
-        encoder.encode_images(as_images[:BATCH_SIZE])
+        encoder.encode_images(as_images[:BATCH])
         # In turns, since a shared machine's speed drifts.
         rounds = [
             (seconds(encode), seconds(lambda: evaluate(Given(pictures))), seconds(lambda: evaluate(model)))

@@ -1,6 +1,7 @@
 """The models' command line: `python -m cvae train`, `generate`, `evaluate` and so on."""
 
 import argparse
+import sys
 
 from cvae.variants import VARIANTS
 from preprocess.errors import run_command
@@ -110,7 +111,11 @@ def _compare(arguments):
 
     results = compare(arguments.data, arguments.out, _settings(arguments), arguments.large_data)
     print(format_table(results))
-    print(f"Compared {counted(len(results), 'model')}: {arguments.out}/comparison.md, .json and .png.")
+    models = len({row["variant"] for row in results})
+    print(
+        f"Compared {counted(models, 'model')} in {counted(len(results), 'row')}: {arguments.out}/comparison.md, .json "
+        "and .png."
+    )
 
 
 def _add_study(commands):
@@ -173,4 +178,5 @@ def main():
 
 
 if __name__ == "__main__":
-    run_command(main, "run the same command again, `train` with --resume to go on")
+    again = "run the same command again" + (" with --resume" if sys.argv[1:2] == ["train"] else "")
+    run_command(main, f"{again} to go on")

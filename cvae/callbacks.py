@@ -11,17 +11,11 @@ from preprocess.errors import UserError
 from preprocess.files import atomic_path
 
 
-def seed_generators(model):
-    """The model's random number generators, in a fixed order."""
-    layers = [layer for layer in model._flatten_layers() if hasattr(layer, "seed_generator")]
-    return [layer.seed_generator for layer in layers]
-
-
 class SeedByEpoch(keras.callbacks.Callback):
     """Sets the model's random numbers from the seed and the epoch.
 
     A resumed training then draws what an undisturbed one would have drawn, and every validation draws the same noise,
-    so that its epochs can be compared.
+    so that its epochs can be compared. The model names its generators, in a fixed order, as `seed_generators`.
     """
 
     def __init__(self, seed):
@@ -29,7 +23,7 @@ class SeedByEpoch(keras.callbacks.Callback):
         self.seed = seed
 
     def _set(self, counter):
-        for index, generator in enumerate(seed_generators(self.model)):
+        for index, generator in enumerate(self.model.seed_generators):
             generator.state.assign(np.array([(self.seed * 1009 + index) % 2**32, counter], generator.state.dtype))
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -116,6 +116,11 @@ class ClipCVAE(keras.Model):
         image = layers.Activation("sigmoid", dtype="float32")(x)
         return keras.Model([z, embedding], image, name="decoder")
 
+    @property
+    def seed_generators(self):
+        """The sources of its random numbers: of z, and of the dropout on it."""
+        return [self.sampling.seed_generator] + ([self.latent_dropout.seed_generator] if self.dropout else [])
+
     def encode(self, image, embedding, training=False):
         """Gives the posterior's mean and log-variance, each float32 (n, latent_dim)."""
         mean, log_var = self.encoder(_tensors(image, embedding), training=training)

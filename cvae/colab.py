@@ -1,20 +1,24 @@
-"""What every notebook needs: packages, a folder to work in, data to fall back on, and pictures on the page."""
+"""What a notebook's first cells need: packages, the backend, short errors, and a folder to work in.
+
+Imports nothing but the standard library before the packages are there.
+"""
 
 import importlib.metadata
 import importlib.util
-import io
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
 
-import numpy as np
+from preprocess.errors import UserError, sentence_of
 
-from preprocess.errors import UserError
-
-# Import names and the packages that bring them; Colab has most.
+# Import names and the packages that bring them; Colab has most. CLIP imports pkg_resources.
 PACKAGES = {
+    "numpy": "numpy",
+    "pkg_resources": "setuptools",
+    "wheel": "wheel",
     "ftfy": "ftfy",
     "regex": "regex",
     "pycocotools": "pycocotools",
@@ -28,21 +32,18 @@ PACKAGES = {
 }
 # Never changed by an installation where they are there already.
 KEPT = ("tensorflow", "keras", "torch", "torchvision", "numpy", "jax", "jaxlib")
-# In the coursework's order: OpenAI's own repository, and the package index where that cannot be reached.
-CLIP_SOURCES = (
-    ["git+https://github.com/openai/CLIP.git"],
-    ["clip-anytorch", "setuptools<81"],
-)
-PASTURE_CLIP = pathlib.Path(__file__).parent.parent / "preprocess" / "pasture" / "clip.pt"
-SHOWN_WIDTH = 760
+# In the coursework's order: OpenAI's own repository, and the package index where that cannot be reached. Its setup
+# imports pkg_resources, which pip's isolated builds lack by now.
+CLIP_SOURCES = (["--no-build-isolation", "git+https://github.com/openai/CLIP.git"], ["clip-anytorch"])
+REQUIREMENTS = pathlib.Path(__file__).parent.parent / "requirements.txt"
 
 
 def set_up():
     """Installs what is missing, chooses the backend, makes errors one sentence, and prints versions and device."""
+    _shorten_errors()
     _install_missing()
     if _has_tpu():
         os.environ["KERAS_BACKEND"] = "jax"
-    _shorten_errors()
     from preprocess.quiet import import_keras
 
     keras = import_keras()
@@ -79,18 +80,20 @@ def _is_missing(module):
 
 
 def _install_missing():
-    missing = [package for module, package in PACKAGES.items() if _is_missing(module)]
+    bounds = dict(re.findall(r"^([\w-]+)(.*)$", REQUIREMENTS.read_text(), re.MULTILINE))
+    missing = [package + bounds.get(package, "") for module, package in PACKAGES.items() if _is_missing(module)]
     if missing:
         _pip(missing)
-    if _is_missing("clip"):
-        errors = [error for source in CLIP_SOURCES if _is_missing("clip") and (error := _pip(source, required=False))]
-        importlib.invalidate_caches()
+    for source in CLIP_SOURCES:
         if _is_missing("clip"):
-            raise UserError(f"CLIP cannot be installed ({errors[-1]}); check the network connection.")
+            reason = _pip(source, required=False)
+            importlib.invalidate_caches()
+    if _is_missing("clip"):
+        raise UserError(f"CLIP cannot be installed ({reason}); check the network connection.")
 
 
 def _pip(requirements, required=True):
-    """Installs packages, leaving `KEPT` as they are. Returns pip's last line if it fails and need not succeed."""
+    """Installs packages, leaving `KEPT` as they are. Returns pip's last line, if it fails and need not succeed."""
     print(f"Installing {' '.join(requirements)} ...")
     with tempfile.TemporaryDirectory() as folder:
         constraints = pathlib.Path(folder) / "constraints.txt"
@@ -100,22 +103,35 @@ def _pip(requirements, required=True):
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["pip failed"])[-1]
         if required:
-            raise UserError(f"{' '.join(requirements)} cannot be installed ({reason}).")
+            raise UserError(f"{' '.join(requirements)} cannot be installed ({reason}); check the network connection.")
+        print(f"  not to be had ({reason})")
         return reason
-    return None
+    return "nothing to import came with it"
 
 
 def _shorten_errors():
-    """Shows a `UserError` as its sentence, without a traceback; the cells below still do not run."""
+    """Shows what a user can put right as a sentence, without a traceback; the cells below still do not run."""
     try:
         shell = get_ipython()
     except NameError:
         return
 
     def show(shell, kind, error, traceback, tb_offset=None):
-        shell._showtraceback(kind, error, [f"error: {error}"])
+        sentence = sentence_of(error, "run this cell again to go on")
+        if sentence:
+            shell._showtraceback(kind, error, [f"error: {as_fields(sentence)}"])
+        else:
+            shell.showtraceback((kind, error, traceback), tb_offset)
 
-    shell.set_custom_exc((UserError, KeyboardInterrupt), show)
+    shell.set_custom_exc((UserError, OSError, KeyboardInterrupt), show)
+
+
+def as_fields(sentence):
+    """Names the form's fields where a sentence names the command line's options: BATCH_SIZE for --batch-size."""
+    names = {"out": "work"}
+    return re.sub(
+        r"--([a-z]+(?:-[a-z]+)*)", lambda found: names.get(found[1], found[1]).upper().replace("-", "_"), sentence
+    )
 
 
 def work_folder(name, drive_folder=None):
@@ -126,178 +142,23 @@ def work_folder(name, drive_folder=None):
         drive_folder: a folder in Google Drive that it lies in, None to keep it on this machine.
 
     Raises:
-        UserError: Drive is asked for outside Colab, or a name is empty.
+        UserError: Drive is asked for outside Colab, a name is empty, or a folder in Drive begins with "/".
     """
     if not name.strip() or (drive_folder is not None and not drive_folder.strip()):
         raise UserError("a folder's name is empty; fill in WORK and DRIVE_FOLDER.")
     folder = pathlib.Path(name)
     if drive_folder is not None:
+        if folder.is_absolute() or pathlib.Path(drive_folder).is_absolute():
+            raise UserError(
+                "with USE_DRIVE, give WORK and DRIVE_FOLDER as folders in your Drive, not beginning with /."
+            )
         try:
             from google.colab import drive
         except ImportError:
             raise UserError("Google Drive is there in Colab only; switch USE_DRIVE off.") from None
         drive.mount("/content/drive")
         folder = pathlib.Path("/content/drive/MyDrive") / drive_folder / name
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; name a folder in WORK.")
     folder.mkdir(parents=True, exist_ok=True)
     return folder.resolve()
-
-
-def pasture_zip(work, count):
-    """Draws the pasture scenes into `work`, unless they are there. Returns the path of their train2017.zip."""
-    from preprocess.parallel import available_cores
-    from preprocess.pasture.archive import write_archive
-
-    if count < 100:
-        raise UserError("PASTURE_COUNT must be at least 100.")
-    write_archive(work / "pasture", count, seed=0, workers=available_cores())
-    return work / "pasture" / "train2017.zip"
-
-
-def embedded_data(work, data, pasture_count):
-    """The embedded shards to train on: `data`, else those in `work`, else pasture scenes made on the spot.
-
-    Args:
-        work: the folder of `work_folder`.
-        data: a folder of embedded shards, or "".
-        pasture_count: how many pictures to draw where there is nothing else.
-
-    Returns:
-        The folder.
-    """
-    from preprocess.datasets import read_info
-
-    folder = pathlib.Path(data) if data else work / "embedded"
-    if not data and not folder.exists():
-        print("No embedded data yet: drawing pasture scenes in their place.")
-        prepare(pasture_zip(work, pasture_count), work, str(PASTURE_CLIP))
-    read_info(folder)
-    return folder
-
-
-def trained_run(work, run, settings, pasture_count):
-    """The run to draw with: `run`, else the newest in `work`, else one trained on the spot on `embedded_data`."""
-    from cvae.runs import BEST, read_config
-    from cvae.training import train
-
-    if run:
-        read_config(run)
-        return pathlib.Path(run)
-    trained = sorted((work / "runs").glob(f"*/{BEST}"), key=lambda path: path.stat().st_mtime)
-    if trained:
-        return trained[-1].parent
-    print("No run yet: training one.")
-    train("64-image", embedded_data(work, "", pasture_count), work / "runs" / "64-image", settings, resume=True)
-    return work / "runs" / "64-image"
-
-
-def check_file(path):
-    """Raises a UserError if a path is given and is no file."""
-    if path and not pathlib.Path(path).is_file():
-        raise UserError(f"{path} not found; name a file, or leave the field empty.")
-
-
-def images_to_reconstruct(run, path, count):
-    """Images with their embeddings: an image file, or the first validation images of a run's data.
-
-    Returns:
-        (float32 (n, size, size, 3) in [0, 1], float32 (n, d)); n is 1 for a file.
-
-    Raises:
-        UserError: the file is no image that can be used, or the run's data are gone.
-    """
-    from cvae.prompts import open_encoder
-    from cvae.runs import read_config
-    from cvae.variants import find_variant
-    from preprocess.datasets import load
-    from preprocess.images import BadImage, square_image
-    from preprocess.records import CLIP_SIZE
-
-    config = read_config(run)
-    size = find_variant(config["variant"]).image_size
-    if not path:
-        batch = next(load(config["data"], size, "image", "val", count).as_numpy_iterator())
-        return batch[0], batch[1]
-    try:
-        data = pathlib.Path(path).read_bytes()
-        image, seen_by_clip = square_image(data, size), square_image(data, CLIP_SIZE)
-    except BadImage as error:
-        raise UserError(f"{path} cannot be used: {error}.") from None
-    with open_encoder(config["clip_spec"], config["clip"], config["precision"]) as encoder:
-        embedding = encoder.encode_images([seen_by_clip])
-    return np.asarray(image, np.float32)[None] / 255, embedding
-
-
-def prepare(zip_path, work, clip, overwrite=False, **options):
-    """Preprocesses and embeds an archive: `work`/shards and `work`/embedded.
-
-    Args:
-        zip_path: COCO's train2017.zip or the like.
-        work: the folder of `work_folder`.
-        clip: see `preprocess.encoders.load_encoder`.
-        overwrite: whether to empty folders that were made with other settings.
-        **options: of `preprocess.coco.preprocess_coco`; the theme is "large" by default.
-
-    Returns:
-        The manifest of the embedded shards.
-    """
-    from preprocess.coco import preprocess_coco
-    from preprocess.embedding import embed_folder
-    from preprocess.encoders import EncoderProcess
-    from preprocess.parallel import available_cores
-
-    options = {"theme": "large", "workers": available_cores()} | options
-    preprocess_coco(zip_path, work / "shards", overwrite=overwrite, **options)
-    with EncoderProcess(clip) as encoder:
-        return embed_folder(work / "shards", work / "embedded", encoder, overwrite)
-
-
-def show(picture, width=SHOWN_WIDTH):
-    """Shows a picture in the notebook as a JPEG of at most `width` pixels: an image's path, or a uint8 array."""
-    from IPython.display import Image as Shown
-    from IPython.display import display
-    from PIL import Image
-
-    image = Image.open(picture) if isinstance(picture, (str, pathlib.Path)) else Image.fromarray(picture)
-    image = image.convert("RGB")
-    if image.width > width:
-        image = image.resize((width, round(image.height * width / image.width)), Image.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=85)
-    display(Shown(buffer.getvalue(), format="jpeg"))
-
-
-def _show_saved(save, *arguments, width=SHOWN_WIDTH):
-    with tempfile.TemporaryDirectory() as folder:
-        save(pathlib.Path(folder) / "picture.png", *arguments)
-        show(pathlib.Path(folder) / "picture.png", width)
-
-
-def show_grid(rows, labels):
-    """Shows one labelled row of pictures for each of `rows`; see `cvae.plots.save_grid`."""
-    from cvae.plots import save_grid
-
-    _show_saved(save_grid, [np.asarray(row) for row in rows], labels)
-
-
-def show_sheet(images, captions):
-    """Shows uint8 images with their captions; see `cvae.plots.save_sheet`."""
-    from cvae.plots import save_sheet
-
-    _show_saved(save_sheet, [image / np.float32(255) for image in images], captions)
-
-
-def show_matrix(matrix):
-    """Shows the cosines of images and captions."""
-    from cvae.plots import save_matrix
-
-    _show_saved(save_matrix, matrix, "image", "caption", width=420)
-
-
-def show_epoch(run):
-    """Replaces a cell's output by a run's newest sample grid and its curves."""
-    from IPython.display import clear_output
-
-    clear_output(wait=True)
-    for grid in sorted((pathlib.Path(run) / "samples").glob("epoch-*.png"))[-1:]:
-        show(grid)
-    show(pathlib.Path(run) / "loss.png")

@@ -9,11 +9,11 @@ from cvae.generation import draw
 from cvae.plots import save_grid
 from cvae.prompts import PROMPTS, encode_prompts
 from cvae.runs import load_model
-from cvae.training import best_epoch, train
+from cvae.training import best_epoch, check_run, train
 from cvae.variants import find_variant
 from preprocess.datasets import read_info
 from preprocess.errors import UserError
-from preprocess.files import sole_use, write_json, write_text
+from preprocess.files import MANIFEST, sole_use, write_json, write_text
 from preprocess.quiet import import_keras
 from preprocess.wording import counted
 
@@ -49,7 +49,7 @@ def choose_rows(text):
     numbers = [part.strip() for part in text.split(",") if part.strip()]
     if not all(number.isdecimal() and 1 <= int(number) <= len(ROWS) for number in numbers):
         raise UserError(f"rows are named by numbers from 1 to {len(ROWS)}, such as 1,2; not '{text}'.")
-    return tuple(ROWS[int(number) - 1] for number in numbers) or ROWS
+    return tuple(ROWS[number - 1] for number in dict.fromkeys(map(int, numbers))) or ROWS
 
 
 def compare(data, out, settings, large_data=None, rows=ROWS):
@@ -80,13 +80,20 @@ def compare(data, out, settings, large_data=None, rows=ROWS):
         )
     if info.clip != large_info.clip:
         raise UserError(f"{data} and {large_data} were embedded by different encoders; embed both by one.")
+    plans = [(row, *_plan(row, data, large_data, large_info.theme)) for row in rows]
+    plans = [plan for plan in plans if plan[2]]
+    if not plans:
+        raise UserError(
+            f"{rows[0].name} needs data of the large theme; give --large-data a folder made by --theme large."
+        )
+    for _, variant, folder, _ in plans:
+        check_run(out / variant, variant, read_info(folder), settings, resume=True)
+    if (out / MANIFEST).exists():
+        raise UserError(f"{out} holds a data set; choose another --out.")
     with sole_use(out):
         embeddings = encode_prompts(PROMPTS, info.clip_spec, info.clip, info.precision)
         results, pictures = [], []
-        for row in rows:
-            variant, folder, remark = _plan(row, data, large_data, large_info.theme)
-            if not folder:
-                continue
+        for row, variant, folder, remark in plans:
             print(f"{row.name}:")
             best = best_epoch(train(variant, folder, out / variant, settings, resume=True))
             results.append(_result(row, variant, best, remark))
@@ -105,7 +112,7 @@ def _plan(row, data, large_data, large_theme):
         return row.variant, None, row.remark
     if large_data:
         return row.variant, large_data, row.remark
-    return "128-image", data, f"{row.remark}; ours is the third row, of these data"
+    return "128-image", data, f"{row.remark}; ours is the third row again, of these data"
 
 
 def _result(row, variant, best, remark):
@@ -145,7 +152,11 @@ def _describe(info):
 def _write(out, info, large_info, settings, results, pictures):
     size = max(picture.shape[1] for picture in pictures)
     same_size = [np.repeat(np.repeat(p, size // p.shape[1], 1), size // p.shape[1], 2) for p in pictures]
-    headings = [row["name"] for row in results]
+    variants = [row["variant"] for row in results]
+    headings = [
+        row["name"] + (" (the same model)" if row["variant"] in variants[:index] else "")
+        for index, row in enumerate(results)
+    ]
     save_grid(out / "comparison.png", np.stack(same_size, axis=1), PROMPTS, headings=headings)
     data, large = _describe(info), _describe(large_info)
     write_json(

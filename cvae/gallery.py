@@ -15,13 +15,12 @@ JUDGED_PICTURES, GRID = 16, 6
 JUDGE_SCENES, JUDGE_SEED = 500, 4242
 
 
-def make_gallery(run, out=None, seed=0, clip_spec=None):
+def make_gallery(run, out, seed=0, clip_spec=None):
     """Draws the gallery with a run trained on pasture scenes and judges it.
 
     Args:
         run: the run folder.
-        out: the output folder, by default `gallery` in the run folder: gallery.png (the first picture of every prompt),
-            grid.png (more of them) and judged.json.
+        out: the output folder: gallery.png (the first picture of every prompt), grid.png (more of them), judged.json.
         seed: of the noise.
         clip_spec: the encoder, if it has moved.
 
@@ -31,7 +30,7 @@ def make_gallery(run, out=None, seed=0, clip_spec=None):
     Raises:
         UserError: see `cvae.generation.generate`.
     """
-    out = pathlib.Path(out or pathlib.Path(run) / "gallery")
+    out = pathlib.Path(out)
     check_no_file(out)
     prompts, expected = zip(*gallery_prompts())
     pictures = draw_prompts(run, prompts, JUDGED_PICTURES, seed, clip_spec)

@@ -9,11 +9,24 @@ from tqdm import tqdm
 from cvae.plots import save_grid, to_uint8
 from cvae.prompts import check_prompts, encode_prompts
 from cvae.runs import find_model, load_model, read_config
-from preprocess.errors import UserError
+from preprocess.errors import UserError, check_whole
 from preprocess.files import atomic_path, check_no_file, remove_folder
 
 # Pictures decoded at once.
 BATCH = 64
+
+
+def decode_in_batches(model, z, embeddings, progress=None):
+    """Decodes latents (n, latent_dim) with embeddings (n, d): float32 (n, size, size, 3) in [0, 1].
+
+    `progress` is called with the number of pictures of each batch.
+    """
+    parts = []
+    for start in range(0, len(z), BATCH):
+        parts.append(np.asarray(model.decode(z[start : start + BATCH], embeddings[start : start + BATCH])))
+        if progress:
+            progress(len(parts[-1]))
+    return np.concatenate(parts)
 
 
 def draw(model, embeddings, count, seed, progress=None):
@@ -35,20 +48,20 @@ def draw(model, embeddings, count, seed, progress=None):
     noise = np.random.default_rng(seed).standard_normal((count, model.latent_dim)).astype(np.float32)
     z = np.tile(noise, (len(embeddings), 1))
     conditions = np.repeat(embeddings, count, axis=0)
-    parts = []
-    for start in range(0, len(z), BATCH):
-        parts.append(np.asarray(model.decode(z[start : start + BATCH], conditions[start : start + BATCH])))
-        if progress:
-            progress(len(parts[-1]))
-    pictures = np.concatenate(parts)
+    pictures = decode_in_batches(model, z, conditions, progress)
     return pictures.reshape(len(embeddings), count, *pictures.shape[1:])
+
+
+def check_request(prompts, count, seed):
+    """Raises a UserError for what cannot be drawn: no prompts, an empty one, less than one picture, a negative seed."""
+    check_whole("count", count, 1)
+    check_whole("seed", seed, 0)
+    check_prompts(prompts)
 
 
 def draw_prompts(run, prompts, count, seed, clip_spec=None):
     """Draws `count` pictures for each prompt with a trained run, under a bar; see `generate` and `draw`."""
-    if count < 1 or seed < 0:
-        raise UserError("--count must be at least 1 and --seed at least 0.")
-    check_prompts(prompts)
+    check_request(prompts, count, seed)
     find_model(run)
     # The bar stands there while model and encoder are loaded, which takes longer than drawing.
     with tqdm(total=len(prompts) * count, desc="loading", unit="picture") as bar:
@@ -71,7 +84,7 @@ def slerp(start, end, steps):
     lengths that they have, where a straight line would pass nearer to the origin.
 
     Args:
-        start, end: float (d,).
+        start, end: float (d,), not opposite to each other: no path between those is the shortest.
         steps: vectors to return, the two ends included.
 
     Returns:
@@ -97,9 +110,15 @@ def combine(plus, minus=()):
 
     Returns:
         float32 (d,).
+
+    Raises:
+        UserError: nothing is left.
     """
     total = np.sum(plus, axis=0) - np.sum(minus, axis=0) if len(minus) else np.sum(plus, axis=0)
-    return (total / np.linalg.norm(total)).astype(np.float32)
+    length = np.linalg.norm(total)
+    if length < 1e-4:
+        raise UserError("the prompts cancel each other out; subtract another one.")
+    return (total / length).astype(np.float32)
 
 
 def _slug(text):

@@ -109,5 +109,7 @@ def save_curves(path, history):
         values = [row[key] for row in history[len(history) // 5 :] for key in (name, f"val_{name}")]
         margin = 0.1 * (max(values) - min(values)) or 1
         axis.set_ylim(min(values) - margin, max(values) + 3 * margin)
+        if max(row[f"val_{name}"] for row in history) > max(values) + 3 * margin:
+            axis.text(0.03, 0.93, "first epochs: off the scale", transform=axis.transAxes, fontsize=7)
     figure.axes[0].legend(fontsize=8)
     _save(figure, path)

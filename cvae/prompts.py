@@ -1,6 +1,7 @@
 """The project's prompts, and prompts turned into embeddings."""
 
 import contextlib
+import pathlib
 
 from preprocess.encoders import EncoderProcess
 from preprocess.errors import UserError
@@ -39,6 +40,9 @@ def open_encoder(clip_spec, clip, precision):
     Raises:
         UserError: the encoder is not there or not the data's.
     """
+    path = pathlib.Path(str(clip_spec).split(":")[0])
+    if path.is_absolute() and not path.exists():
+        raise UserError(f"{path} is not there; give --clip the {clip['name']} that embedded the model's data.")
     with EncoderProcess(clip_spec) as encoder:
         if encoder.embedding_dim != clip["embedding_dim"]:
             raise UserError(

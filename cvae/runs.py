@@ -13,6 +13,7 @@ import io
 import json
 import pathlib
 import zipfile
+import zlib
 
 from preprocess.errors import UserError
 from preprocess.files import write_json, write_text
@@ -34,7 +35,9 @@ def read_config(run):
     path = pathlib.Path(run) / CONFIG
     try:
         config = json.loads(path.read_text())
-        config["variant"], config["settings"], config["clip"], config["clip_spec"], config["precision"]
+        config["settings"]["batch_size"], config["settings"]["epochs"], config["settings"]["seed"]
+        config["clip"]["name"], config["clip"]["weights_sha256"], config["clip"]["embedding_dim"]
+        config["variant"], config["data"], config["data_settings"], config["clip_spec"], config["precision"]
     except FileNotFoundError:
         raise UserError(f"{run} is not a run folder (no {CONFIG}); train one, or name another --run.") from None
     except (OSError, ValueError, KeyError, TypeError):
@@ -78,10 +81,21 @@ def load_model(run, file_name=BEST):
 
     try:
         return keras.models.load_model(path, safe_mode=True)
-    # A damaged file makes zipfile, h5py and Keras raise nearly anything.
-    except Exception as error:
+    # What a damaged or foreign file makes zipfile, h5py and Keras raise; a full memory is not the file's fault.
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:150]
-        raise UserError(f"{path} cannot be loaded ({reason}); train the run again with --overwrite.") from None
+        raise UserError(
+            f"{path} cannot be loaded ({reason}); if the file is damaged, train the run again with --overwrite."
+        ) from None
 
 
 def write_log(run, history):
@@ -94,12 +108,19 @@ def write_log(run, history):
 
 
 def read_log(run):
-    """Reads log.csv as a list of one dict an epoch; an empty one if there is none."""
+    """Reads log.csv as a list of one dict an epoch; an empty one if there is none.
+
+    Raises:
+        UserError: it is damaged.
+    """
     path = pathlib.Path(run) / LOG
     if not path.is_file():
         return []
-    with open(path, newline="") as file:
-        return [
-            {name: int(value) if name == "epoch" else float(value) for name, value in row.items()}
-            for row in csv.DictReader(file)
-        ]
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return [
+                {name: int(value) if name == "epoch" else float(value) for name, value in row.items()}
+                for row in csv.DictReader(file)
+            ]
+    except (ValueError, TypeError):
+        raise UserError(f"{path} is damaged; put it back, or begin the run anew with --overwrite.") from None

@@ -9,15 +9,17 @@ import numpy as np
 from tqdm import tqdm
 
 from cvae.prompts import PROMPTS, encode_prompts
-from cvae.runs import CONFIG, LAST, load_model, read_config, read_log, write_config
+from cvae.runs import CONFIG, LAST, LOG, load_model, read_config, read_log, write_config
 from cvae.variants import find_variant
 from preprocess.datasets import load, read_info
-from preprocess.errors import UserError
+from preprocess.errors import UserError, check_whole
 from preprocess.files import atomic_path, check_no_file, is_fresh, remove_folder, sole_use
 from preprocess.quiet import import_keras, import_tensorflow
+from preprocess.wording import counted
 
 # Pictures of each prompt in the grid after an epoch.
 GRID_COLUMNS = 4
+PRECISIONS = ("float32", "mixed_bfloat16")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,12 +43,19 @@ class Settings:
 
     def check(self):
         """Raises a UserError for a value that cannot be."""
-        if self.epochs < 1 or self.batch_size < 2:
-            raise UserError("--epochs must be at least 1 and --batch-size at least 2.")
-        if not 0 <= self.seed < 2**31:
-            raise UserError("--seed must be between 0 and 2147483647.")
-        if not 0 < self.width <= 4 or not 0 < self.learning_rate < 1:
-            raise UserError("--width must be between 0 and 4, --learning-rate between 0 and 1.")
+        for option, number, least in (
+            ("epochs", self.epochs, 1),
+            ("batch-size", self.batch_size, 2),
+            ("seed", self.seed, 0),
+        ):
+            check_whole(option, number, least)
+        if self.seed >= 2**31:
+            raise UserError("--seed must be below 2147483648.")
+        for option, number, most in (("width", self.width, 4), ("learning-rate", self.learning_rate, 1)):
+            if not isinstance(number, (int, float)) or not 0 < number <= most:
+                raise UserError(f"--{option} must be a number above 0, {most} at most.")
+        if self.precision not in (None, *PRECISIONS):
+            raise UserError(f"--precision must be one of: {', '.join(PRECISIONS)}.")
 
     def learning_rate_of(self, epoch):
         """The learning rate of an epoch, counted from 0."""
@@ -66,11 +75,12 @@ def build_model(variant, embedding_dim, settings):
         width=settings.width,
         dtype=settings.precision or best_policy(),
     )
-    model.compile(keras.optimizers.Adam(settings.learning_rate), jit_compile=_wants_xla())
+    model.compile(keras.optimizers.Adam(settings.learning_rate), jit_compile=wants_xla())
     return model
 
 
-def _wants_xla():
+def wants_xla():
+    """Whether `compile` is asked for XLA on this backend."""
     # In TensorFlow XLA is slower on CPUs, above all in bfloat16, and wins little on GPUs with layers of this size.
     return import_keras().backend.backend() == "jax"
 
@@ -100,7 +110,11 @@ def _check_same(run, variant_name, info, settings):
     if config["clip"]["embedding_dim"] != info.embedding_dim:
         raise UserError(
             f"{info.folder} has embeddings of {info.embedding_dim} numbers, the model in {run} was trained with those "
-            f"of {config['clip']['embedding_dim']}; give --data the folder it was trained with or another --run."
+            f"of {config['clip']['embedding_dim']}; give --data the folder it was trained with, or name another folder."
+        )
+    if settings.epochs < (done := len(read_log(run))):
+        raise UserError(
+            f"{run} has {counted(done, 'epoch')} already; give --epochs at least that number, or name another folder."
         )
     if settings.decay and settings.epochs != before["epochs"]:
         raise UserError(f"the learning rate of {run} decays over {before['epochs']} epochs; give --epochs that number.")
@@ -113,17 +127,22 @@ def _check_same(run, variant_name, info, settings):
     if differing:
         raise UserError(
             f"{run} was trained with other settings or data ({', '.join(sorted(differing))}); give the same, which are "
-            f"in {run / CONFIG}, or another --run."
+            f"in {run / CONFIG}, or name another folder."
         )
 
 
 def _resume(run, info, settings):
     """Loads a run's model, optimiser and log."""
     model = load_model(run, LAST)
-    model.jit_compile = _wants_xla()
+    model.jit_compile = wants_xla()
     epochs_done = int(model.optimizer.iterations) // (info.counts["train"] // settings.batch_size)
     # A kill between the two files leaves a row for an epoch that is run again.
     history = read_log(run)[:epochs_done]
+    if len(history) < epochs_done:
+        raise UserError(
+            f"{run / LOG} has {counted(len(history), 'row')} for {counted(epochs_done, 'epoch')}; put it back, or "
+            "begin anew with --overwrite."
+        )
     write_config(run, read_config(run) | {"settings": dataclasses.asdict(settings)})
     return model, history
 
@@ -169,10 +188,7 @@ def train(variant_name, data, run, settings=Settings(), resume=False, overwrite=
     info = read_info(data)
     if variant.theme not in (None, info.theme):
         print(f"note: {variant_name} is meant for the theme {variant.theme}, these data were chosen by {info.theme}.")
-    _check_run(run, resume, overwrite)
-    begun = resume and (run / LAST).is_file()
-    if begun:
-        _check_same(run, variant_name, info, settings)
+    begun = check_run(run, variant_name, info, settings, resume, overwrite)
     for split in ("train", "val"):  # finds faults in the data before anything is written or removed
         load(data, variant.image_size, variant.condition, split, settings.batch_size, settings.seed)
     steps = info.counts["train"] // settings.batch_size
@@ -195,15 +211,23 @@ def train(variant_name, data, run, settings=Settings(), resume=False, overwrite=
     return history
 
 
-def _check_run(run, resume, overwrite):
-    """Raises a UserError if a run folder is in the way: one that is no run is never gone on with or removed."""
+def check_run(run, variant_name, info, settings, resume=False, overwrite=False):
+    """Whether a run folder holds finished epochs that these settings go on with; see `train`.
+
+    Raises:
+        UserError: it is in the way: one that is no run is never gone on with or removed.
+    """
     check_no_file(run)
     if is_fresh(run):
-        return
+        return False
     read_config(run)
+    begun = (run / LAST).is_file()
     # One without a finished epoch holds nothing to lose.
-    if not resume and not overwrite and (run / LAST).is_file():
+    if begun and not resume and not overwrite:
         raise UserError(f"{run} is there already; add --resume to go on with it, --overwrite to begin anew.")
+    if begun and resume:
+        _check_same(run, variant_name, info, settings)
+    return begun and resume
 
 
 def _fit(model, run, variant, info, settings, history, embeddings, bar, on_epoch):

@@ -30,6 +30,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split(":")[0] + ".")
     parser.add_argument("notebooks", nargs="*", help="their names (default: all)")
     arguments = parser.parse_args()
+    work = FOLDER.parent / "data" / "notebooks"
+    if not arguments.notebooks and work.exists():
+        raise SystemExit(f"{work} is there: what it holds would not be made, and so not be shown; move it away.")
     paths = [FOLDER / name for name in arguments.notebooks] or sorted(FOLDER.glob("*.ipynb"))
     for path in paths:
         with tempfile.TemporaryDirectory() as folder:

@@ -82,7 +82,13 @@ def word_pattern(words):
 
 
 def theme_words(theme, words=()):
-    """The words of a theme ("small" or "large") and the user's own after them, without repetition."""
+    """The words of a theme ("small" or "large") and the user's own after them, without repetition.
+
+    Raises:
+        UserError: no such theme.
+    """
+    if theme not in THEMES:
+        raise UserError(f"no theme '{theme}'; choose one of: {', '.join(THEMES)}.")
     return tuple(dict.fromkeys([*THEMES[theme], *(word.lower() for word in words)]))
 
 

@@ -14,7 +14,7 @@ import zipfile
 from tqdm import tqdm
 
 from preprocess.captions import find_captions, read_captions, theme_words, word_pattern
-from preprocess.errors import UserError
+from preprocess.errors import UserError, check_whole
 from preprocess.files import (
     MANIFEST,
     REJECTED,
@@ -215,6 +215,15 @@ def _choose(zip_path, captions_path, words, limit):
     return captions_path, photos, _fingerprint(photos, images)
 
 
+def _check_numbers(sizes, shard_size, workers, limit):
+    check_whole("shard-size", shard_size, 1)
+    check_whole("workers", workers, 1)
+    if limit is not None:
+        check_whole("limit", limit, 1)
+    if not all(16 <= size <= 1024 for size in sizes):
+        raise UserError("--sizes must be between 16 and 1024 pixels.")
+
+
 def preprocess_coco(
     zip_path,
     out,
@@ -246,9 +255,10 @@ def preprocess_coco(
         The manifest.
 
     Raises:
-        UserError: see `list_images`, `read_captions`, `choose_photos` and `open_folder`.
+        UserError: numbers that cannot be; see `list_images`, `read_captions`, `choose_photos` and `open_folder`.
     """
     out, zip_path = pathlib.Path(out), pathlib.Path(zip_path)
+    _check_numbers(sizes, shard_size, workers, limit)
     words = theme_words(theme, words)
     choose = functools.partial(_choose, captions_path=captions, words=words, limit=limit)
     # In a process of its own, which gives back the half gigabyte that all of COCO's captions take.

@@ -57,9 +57,16 @@ def read_info(folder):
     """
     folder = pathlib.Path(folder)
     manifest = read_manifest(folder, MADE_BY)
-    if manifest["kind"] != "embedded":
-        raise UserError(f"{folder} has no embeddings yet; run `python clip_wrapper.py {folder}` first.")
-    check_shards(folder, manifest["shards"], MADE_BY)
+    try:
+        if manifest["kind"] != "embedded":
+            raise UserError(f"{folder} has no embeddings yet; run `python clip_wrapper.py {folder}` first.")
+        check_shards(folder, manifest["shards"], MADE_BY)
+        return _info_of(folder, manifest)
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{folder}'s manifest is damaged ({error}); make the folder again with `{MADE_BY}`.") from None
+
+
+def _info_of(folder, manifest):
     settings = manifest["settings"]
     return DataInfo(
         folder=folder,

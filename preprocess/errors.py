@@ -7,22 +7,36 @@ class UserError(Exception):
     """Something the user can put right. The message is one sentence that names the thing and what to do."""
 
 
+def check_whole(option, number, least):
+    """Raises a UserError unless an option's number is a whole one, `least` or more."""
+    if not isinstance(number, int) or number < least:
+        raise UserError(f"--{option} must be a whole number, {least} or more.")
+
+
+def sentence_of(error, again):
+    """What a user is told about an error, None if it is not theirs to put right.
+
+    Args:
+        error: the exception: a `UserError`, what the system refuses, such as a file on a full disk, or an interruption.
+        again: how to go on, such as "run the same command again".
+    """
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return f"interrupted; {again}."
+    if isinstance(error, OSError) and error.errno:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}; mend that or choose another place, then {again}."
+    return None
+
+
 def run_command(main, again="run the same command again to go on"):
-    """Runs a command line's `main` and exits: 2 and a sentence for a `UserError` or what the system refuses, such as a
-    file on a full disk, 130 and `again` when interrupted."""
+    """Runs a command line's `main`; on an error of `sentence_of` exits with it: code 2, or 130 when interrupted."""
     try:
         main()
-    except UserError as error:
-        sys.exit(_report(error, 2))
-    except OSError as error:
-        if not error.errno:
+    except (UserError, OSError, KeyboardInterrupt) as error:
+        sentence = sentence_of(error, again)
+        if not sentence:
             raise
-        place = f"{error.filename}: " if error.filename else ""
-        sys.exit(_report(f"{place}{error.strerror}; mend that or choose another place, then {again}.", 2))
-    except KeyboardInterrupt:
-        sys.exit(_report(f"interrupted; {again}.", 130))
-
-
-def _report(message, code):
-    print(f"error: {message}", file=sys.stderr)
-    return code
+        print(f"error: {sentence}", file=sys.stderr)
+        sys.exit(130 if isinstance(error, KeyboardInterrupt) else 2)

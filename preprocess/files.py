@@ -96,6 +96,15 @@ def read_manifest(folder, made_by):
     return manifest
 
 
+def is_finished(folder):
+    """Whether a step of the project has made a folder and finished."""
+    try:
+        read_manifest(folder, "")
+    except UserError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def sole_use(folder):
     """Makes a folder if there is none, and keeps other processes that want its sole use out of it.

@@ -2,7 +2,7 @@
 
 import argparse
 
-from preprocess.errors import UserError, run_command
+from preprocess.errors import check_whole, run_command
 from preprocess.parallel import available_cores
 from preprocess.wording import counted
 
@@ -15,8 +15,10 @@ def main():
     parser.add_argument("--workers", type=int, default=available_cores(), help="processes (default: one a core)")
     parser.add_argument("--overwrite", action="store_true", help="empty the folder if made with other settings")
     arguments = parser.parse_args()
-    if arguments.count < 1 or arguments.workers < 1 or arguments.seed < 0:
-        raise UserError("--count and --workers must be at least 1, --seed at least 0.")
+    for option, number, least in (
+        ("count", arguments.count, 1), ("workers", arguments.workers, 1), ("seed", arguments.seed, 0),
+    ):  # fmt: skip
+        check_whole(option, number, least)
     from preprocess.pasture.archive import write_archive
 
     scenes = write_archive(arguments.out, arguments.count, arguments.seed, arguments.workers, arguments.overwrite)

@@ -1,22 +1,27 @@
+import dataclasses
 import json
 import shutil
 
 import pytest
+from conftest import start, wait_for
 from PIL import Image
 
-from cvae.comparison import ROWS, _plan, compare, format_table
-from cvae.runs import LAST
+from cvae.comparison import ROWS, _plan, choose_rows, compare, format_table
+from cvae.runs import LAST, read_config, read_log
 from cvae.training import Settings
+from preprocess.datasets import read_info
 from preprocess.errors import UserError
 from preprocess.files import write_json
 
 SMALL = Settings(epochs=1, batch_size=16, width=1 / 16, precision="float32")
 
 
-def test_the_courseworks_figures():
-    assert [(row.reported, row.reported_epoch) for row in ROWS] == [
-        (2376, 25), (2526, 8), (9227, 25), (9701, 9), (9386, 10), (9085, 10), (9450, 10),
-    ]  # fmt: skip
+def test_rows_are_chosen_by_number():
+    assert choose_rows("") == ROWS and choose_rows("3, 1") == (ROWS[2], ROWS[0])
+    assert choose_rows("2,2") == (ROWS[1],)
+    for text in ("0", "8", "two", "1-3"):
+        with pytest.raises(UserError, match="from 1 to 7"):
+            choose_rows(text)
 
 
 def test_the_last_row_needs_data_of_the_large_theme():
@@ -56,4 +61,29 @@ def test_folders_of_two_encoders_are_an_error(embedded, tmp_path):
     write_json(tmp_path / "other" / "manifest.json", manifest)
     with pytest.raises(UserError, match="of the theme small"):
         compare(embedded, tmp_path / "out", SMALL, large_data=tmp_path / "other")
+    manifest["settings"]["clip"] = read_info(embedded).clip
+    write_json(tmp_path / "other" / "manifest.json", manifest)
+    with pytest.raises(UserError, match="needs data of the large theme"):
+        compare(tmp_path / "other", tmp_path / "out", SMALL, rows=ROWS[6:])
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_row_interrupted_within_an_epoch_goes_on(embedded, tmp_path):
+    settings = dataclasses.replace(SMALL, epochs=3)
+    expected = compare(embedded, tmp_path / "undisturbed", settings, rows=ROWS[:1])
+    options = ("--epochs", 3, "--batch-size", 16, "--width", 1 / 16, "--precision", "float32")
+    process = start("-m", "cvae", "compare", "--data", embedded, "--out", tmp_path / "out", *options)
+    wait_for(process, lambda: (tmp_path / "out" / "64-image" / LAST).is_file())
+    process.kill()
+    process.wait()
+    assert len(read_log(tmp_path / "out" / "64-image")) < 3
+    assert compare(embedded, tmp_path / "out", settings, rows=ROWS[:1]) == expected
+
+
+def test_rows_of_different_lengths_do_not_mix(embedded, run, tmp_path):
+    shutil.copytree(run, tmp_path / "64-image")
+    settings = Settings(**read_config(run)["settings"] | {"epochs": 1})
+    with pytest.raises(UserError, match="has 2 epochs already"):
+        compare(embedded, tmp_path, settings, rows=ROWS[:1])
+    assert read_config(tmp_path / "64-image")["settings"]["epochs"] == 2

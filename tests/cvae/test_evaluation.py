@@ -5,7 +5,7 @@ import pytest
 from conftest import assert_user_error, command
 from PIL import Image
 
-from cvae.evaluation import HeldOut, evaluate, read_held_out, score_pictures
+from cvae.evaluation import evaluate, score_pictures
 from cvae.runs import read_log
 from cvae.training import best_epoch
 from preprocess.datasets import read_info
@@ -17,33 +17,29 @@ def unit(rng, *shape):
     return x / np.linalg.norm(x, axis=-1, keepdims=True)
 
 
-def test_held_out_captions_begin_with_one_an_image(embedded):
-    info = read_info(embedded)
-    everything = read_held_out(info, 10_000)
-    images = info.counts["val"]
-    assert everything.image_count == images and len(everything.captions) == info.caption_counts["val"]
-    assert len(np.unique(everything.images[:images], axis=0)) == images
-    some = read_held_out(info, images + 1)
-    assert some.captions == everything.captions[: images + 1]
-    np.testing.assert_allclose(np.linalg.norm(some.texts, axis=1), 1, rtol=1e-5)
-
-
 def test_pictures_like_the_images_score_like_the_images():
     rng = np.random.default_rng(0)
     texts = unit(rng, 200, 16)
     images = unit(rng, 200, 16) + 2 * texts
     images /= np.linalg.norm(images, axis=1, keepdims=True)
-    held_out = HeldOut([f"caption {i}" for i in range(200)], texts, images, np.arange(200))
-    same = score_pictures(images, held_out)
+    same = score_pictures(images, images, texts, np.arange(200))
     for name in ("clip_score", "r_precision"):
         assert same[name]["pictures"] == pytest.approx(same[name]["real"])
         assert same[name]["shuffled"] < 0.5 * same[name]["real"]
     # The same pictures, as many, against the same images.
     assert same["cmmd"]["pictures"] == same["cmmd"]["real"] > 0
     assert same["frechet"]["pictures"] == same["frechet"]["real"] > 0
-    other = score_pictures(unit(rng, 200, 16) + np.eye(16)[0], held_out)
+    other = score_pictures(unit(rng, 200, 16) + np.eye(16)[0], images, texts, np.arange(200))
     for name in ("cmmd", "frechet"):
         assert other[name]["pictures"] > 2 * same[name]["real"]
+
+
+def test_shuffled_captions_are_those_of_other_images():
+    # Five captions of four images, each caption the same as its image: a shuffled one never is.
+    ids = np.array([0, 1, 2, 3, 0])
+    scores = score_pictures(np.eye(4)[ids], np.eye(4), np.eye(4)[ids], ids)
+    assert scores["clip_score"] == {"pictures": 2.5, "real": 2.5, "shuffled": 0}
+    assert scores["r_precision"] == {"pictures": 1, "real": 1, "shuffled": 0} and scores["candidates"] == 3
 
 
 def test_a_run_is_measured(run, embedded):
@@ -56,6 +52,7 @@ def test_a_run_is_measured(run, embedded):
     assert result["captions"] == 20 and result["real_images"] == min(20, read_info(embedded).counts["val"])
     assert result["r_precision"]["real"] > 0.5 > result["r_precision"]["shuffled"]
     assert 0 <= result["diversity"]["pictures"] < result["diversity"]["real"] < 2
+    assert result["epoch"] == best_epoch(read_log(run))["epoch"] and result["data"] == str(embedded)
     assert evaluate(run, count=20) == result
 
 

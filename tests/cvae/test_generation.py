@@ -66,6 +66,8 @@ def test_combine_adds_and_takes_away():
     a, b, c = np.eye(3, dtype=np.float32)
     np.testing.assert_allclose(combine([a, c], [b]), (a - b + c) / np.sqrt(3), atol=1e-6)
     np.testing.assert_allclose(combine([a + b], [b]), a, atol=1e-6)
+    with pytest.raises(UserError, match="cancel each other out"):
+        combine([a], [a])
 
 
 def test_an_output_that_is_a_file_is_told_before_drawing(run, tmp_path):
@@ -112,4 +114,4 @@ def test_an_encoder_that_is_not_the_datas_gives_one_sentence(run, tmp_path):
     config = json.loads((run / "run.json").read_text())
     shutil.copytree(run, tmp_path / "run")
     (tmp_path / "run" / "run.json").write_text(json.dumps(config | {"clip_spec": str(tmp_path / "moved.pt")}))
-    assert_user_error(command("-m", "cvae", "generate", "--run", tmp_path / "run", "a cow"), "moved.pt", "path")
+    assert_user_error(command("-m", "cvae", "generate", "--run", tmp_path / "run", "a cow"), "moved.pt", "--clip")

@@ -97,6 +97,10 @@ def test_jax_trains_and_draws_too(embedded, tmp_path, monkeypatch):
     assert second["loss"] < first["loss"]
     drawn = command("-m", "cvae", "generate", *where, "a white cow", "--count", 1)
     assert drawn.returncode == 0 and (tmp_path / "run" / "generated" / "grid.png").is_file(), drawn.stderr
+    measured = command("-m", "cvae", "evaluate", *where, "--count", 8)
+    assert measured.returncode == 0 and "validation loss" in measured.stdout, measured.stderr
+    loss = json.loads((tmp_path / "run" / "evaluation.json").read_text())["validation"]["loss"]
+    assert loss == pytest.approx(min(first["val_loss"], second["val_loss"]), rel=1e-4)
 
 
 def test_a_kill_between_log_and_checkpoint_is_mended(run, embedded, tmp_path):
@@ -106,6 +110,13 @@ def test_a_kill_between_log_and_checkpoint_is_mended(run, embedded, tmp_path):
     history = train("64-image", embedded, killed, SMALL, resume=True)
     assert [row["epoch"] for row in history] == [1, 2]
     assert int(load_model(killed, LAST).optimizer.iterations) == int(load_model(run, LAST).optimizer.iterations)
+
+
+def test_a_lost_log_is_not_trained_over(embedded, tmp_path):
+    train_one_epoch(embedded, tmp_path / "run")
+    (tmp_path / "run" / "log.csv").unlink()
+    with pytest.raises(UserError, match="log.csv has 0 rows for 1 epoch"):
+        train("64-image", embedded, tmp_path / "run", SMALL, resume=True)
 
 
 def test_a_finished_run_is_left_as_it_is(run, embedded):

@@ -1,7 +1,13 @@
 """Every notebook from top to bottom with small parameters, and a form filled in wrongly."""
 
+import pathlib
+
+import nbformat
 import pytest
 from conftest import ROOT
+
+from cvae import colab
+from preprocess.errors import UserError
 
 papermill = pytest.importorskip("papermill")
 
@@ -42,21 +48,59 @@ def test_runs_from_top_to_bottom_and_shows_pictures(work, name):
 
 
 @pytest.mark.slow
+def test_a_wrong_field_gives_one_sentence_at_once(tmp_path):
+    with pytest.raises(papermill.PapermillExecutionError) as failure:
+        execute("2_train", tmp_path, SMALL | {"BATCH_SIZE": 0, "WORK": str(tmp_path / "work")})
+    assert failure.value.ename == "UserError"
+    [shown] = failure.value.traceback
+    assert shown.startswith("error: ") and "BATCH_SIZE must be a whole number, 2 or more" in shown
+    assert not list(tmp_path.glob("work/*")), "nothing was made before the form was checked"
+
+
 @pytest.mark.parametrize(
     ("name", "wrong", "message"),
     [
         ("1_prepare_dataset", {"ZIP": "gone.zip"}, "gone.zip not found"),
-        ("2_train", {"BATCH_SIZE": 0}, "--batch-size at least 2"),
+        ("1_prepare_dataset", {"THEME": "tiny"}, "no theme 'tiny'"),
+        ("1_prepare_dataset", {"WORDS": "goat, ?"}, "not a word"),
+        ("1_prepare_dataset", {"PASTURE_COUNT": 3}, "--pasture-count"),
+        ("1_prepare_dataset", {"PASTURE_COUNT": 150.5}, "--pasture-count must be a whole number"),
+        ("1_prepare_dataset", {"WORK": " "}, "name is empty"),
+        ("1_prepare_dataset", {"USE_DRIVE": True}, "in Colab only"),
+        ("2_train", {"VARIANT": "65-image"}, "no variant '65-image'"),
+        ("2_train", {"DATA": "gone"}, "gone has no manifest"),
+        ("2_train", {"EPOCHS": -1}, "--epochs"),
+        ("2_train", {"EPOCHS": "ten"}, "--epochs must be a whole number"),
+        ("2_train", {"LEARNING_RATE": 3}, "--learning-rate"),
+        ("2_train", {"PRECISION": "float8"}, "--precision"),
+        ("2_train", {"WIDTH": 0}, "--width"),
+        ("2_train", {"SEED": -1}, "--seed"),
         ("3_generate", {"PROMPTS": " | a cow"}, "prompt is empty"),
+        ("3_generate", {"FROM": ""}, "prompt is empty"),
+        ("3_generate", {"COUNT": 0}, "--count"),
+        ("3_generate", {"SEED": -1}, "--seed"),
+        ("3_generate", {"IMAGE": "gone.jpg"}, "gone.jpg cannot be read"),
+        ("3_generate", {"RUN": "gone"}, "gone is not a run folder"),
+        ("3_generate", {"COUNT": "four"}, "--count must be a whole number"),
         ("4_compare", {"ROWS": "8"}, "rows are named by numbers from 1 to 7"),
+        ("4_compare", {"CAPTIONS_MEASURED": 0}, "--captions-measured"),
     ],
 )
-def test_a_wrong_field_gives_one_sentence_at_once(tmp_path, name, wrong, message):
-    with pytest.raises(papermill.PapermillExecutionError) as failure:
-        execute(name, tmp_path, SMALL | wrong | {"WORK": str(tmp_path / "work")})
-    assert failure.value.ename == "UserError" and message in failure.value.evalue
-    assert failure.value.traceback == [f"error: {failure.value.evalue}"]
-    assert not list(tmp_path.glob("work/*")), "nothing was made before the form was checked"
+def test_fields_are_checked_before_the_work_begins(tmp_path, monkeypatch, name, wrong, message):
+    monkeypatch.chdir(tmp_path)
+    cells = nbformat.read(FOLDER / f"{name}.ipynb", 4).cells
+    form = next(index for index, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", ()))
+    fields = {"colab": colab, "pathlib": pathlib}
+    exec(cells[form].source, fields)
+    assert set(wrong) <= set(fields), "a field of that name"
+    with pytest.raises(UserError, match=message):
+        exec(cells[form + 1].source, fields | {"WORK": "work"} | wrong)
+    assert not list(tmp_path.glob("work/*"))
+
+
+def test_all_begin_alike():
+    first = {nbformat.read(path, 4).cells[1].source for path in FOLDER.glob("*.ipynb")}
+    assert len(first) == 1
 
 
 def test_committed_notebooks_show_their_pictures_and_stay_small():

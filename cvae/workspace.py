@@ -1,0 +1,152 @@
+"""What a notebook works on: data and runs in its folder, made on the spot where they are missing."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from preprocess.errors import UserError, check_whole
+
+PASTURE_CLIP = pathlib.Path(__file__).parent.parent / "preprocess" / "pasture" / "clip.pt"
+
+
+def pasture_zip(work, count, overwrite=False):
+    """Draws the pasture scenes into `work`, unless they are there. Returns the path of their train2017.zip.
+
+    Args:
+        work: the folder of `cvae.colab.work_folder`.
+        count: pictures.
+        overwrite: whether to draw anew those of another count.
+    """
+    from preprocess.parallel import available_cores
+    from preprocess.pasture.archive import write_archive
+
+    check_whole("pasture-count", count, 100)
+    write_archive(work / "pasture", count, seed=0, workers=available_cores(), overwrite=overwrite)
+    return work / "pasture" / "train2017.zip"
+
+
+def embedded_data(work, data, pasture_count):
+    """The embedded shards to train on: `data`, else those in `work`, else pasture scenes made on the spot.
+
+    Args:
+        work: the folder of `cvae.colab.work_folder`.
+        data: a folder of embedded shards, or "".
+        pasture_count: how many pictures to draw where there is nothing else.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: data that cannot be used, or that another notebook has not finished.
+    """
+    from preprocess.datasets import read_info
+    from preprocess.files import is_finished
+
+    folder = pathlib.Path(data) if data else work / "embedded"
+    if not data and not is_finished(folder):
+        if (work / "shards").exists() and not (work / "pasture").exists():
+            raise UserError(f"{folder} is not finished; run the first notebook again, or choose another --work.")
+        print("No embedded data yet: drawing pasture scenes in their place.")
+        prepare(pasture_zip(work, pasture_count), work, str(PASTURE_CLIP))
+    read_info(folder)
+    return folder
+
+
+def trained_run(work, run, settings, pasture_count):
+    """The run to draw with: `run`, else the newest in `work`, else one trained on the spot on `embedded_data`.
+
+    Args:
+        work: the folder of `cvae.colab.work_folder`.
+        run: a run folder, or "".
+        settings: a `cvae.training.Settings`; a run that was begun with them here is finished first.
+        pasture_count: see `embedded_data`.
+
+    Returns:
+        The folder.
+    """
+    from cvae.runs import BEST, find_model, read_config, read_log
+    from cvae.training import train
+
+    if run:
+        find_model(run)
+        return pathlib.Path(run)
+    own = work / "runs" / "64-image"
+    trained = sorted((work / "runs").glob(f"*/{BEST}"), key=lambda path: path.stat().st_mtime)
+    newest = trained[-1].parent if trained else own
+    begun = trained and read_config(newest)["settings"] == dataclasses.asdict(settings)
+    if not trained or (newest == own and begun and len(read_log(own)) < settings.epochs):
+        print("No run yet: training one.")
+        train("64-image", embedded_data(work, "", pasture_count), own, settings, resume=True)
+    return newest
+
+
+def read_image(path, size):
+    """An image file as a model and as CLIP see it: uint8 (size, size, 3), and a picture of `CLIP_SIZE` px.
+
+    Raises:
+        UserError: it is not there or cannot be used.
+    """
+    from preprocess.images import BadImage, square_image
+    from preprocess.records import CLIP_SIZE
+
+    try:
+        data = pathlib.Path(path).read_bytes()
+        return np.asarray(square_image(data, size)), square_image(data, CLIP_SIZE)
+    except BadImage as error:
+        raise UserError(f"{path} cannot be used: {error}.") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); name an image, or leave the field empty.") from None
+
+
+def images_to_reconstruct(run, path, count):
+    """Images and what the model is told of them: an image file, or the first validation images of a run's data.
+
+    A text-conditioned model is told the first caption of a validation image, and of a file what CLIP sees.
+
+    Returns:
+        (float32 (n, size, size, 3) in [0, 1], float32 (n, d)); n is 1 for a file.
+
+    Raises:
+        UserError: the file is no image that can be used, or the run's data are gone.
+    """
+    from cvae.held_out import read_held_out
+    from cvae.prompts import open_encoder
+    from cvae.runs import read_config
+    from cvae.variants import find_variant
+    from preprocess.datasets import read_info
+
+    config = read_config(run)
+    variant = find_variant(config["variant"])
+    if not path:
+        held_out = read_held_out(read_info(config["data"]), variant.image_size, count)
+        return held_out.images / np.float32(255), held_out.conditions(variant.condition)
+    image, seen_by_clip = read_image(path, variant.image_size)
+    with open_encoder(config["clip_spec"], config["clip"], config["precision"]) as encoder:
+        embedding = encoder.encode_images([seen_by_clip])
+    return image[None] / np.float32(255), embedding
+
+
+def prepare(zip_path, work, clip, overwrite=False, **options):
+    """Preprocesses and embeds an archive: `work`/shards and `work`/embedded.
+
+    Args:
+        zip_path: COCO's train2017.zip or the like.
+        work: the folder of `cvae.colab.work_folder`.
+        clip: see `preprocess.encoders.load_encoder`.
+        overwrite: whether to empty folders that were made with other settings.
+        **options: of `preprocess.coco.preprocess_coco`; the theme is "large" by default.
+
+    Returns:
+        The manifest of the embedded shards.
+    """
+    from preprocess.coco import preprocess_coco
+    from preprocess.embedding import embed_folder
+    from preprocess.encoders import EncoderProcess
+    from preprocess.parallel import available_cores
+
+    options = {"theme": "large", "workers": available_cores()} | options
+    # Opened first: a wrong encoder is told before an hour of preprocessing.
+    with EncoderProcess(clip) as encoder:
+        preprocess_coco(zip_path, work / "shards", overwrite=overwrite, **options)
+        return embed_folder(work / "shards", work / "embedded", encoder, overwrite)
