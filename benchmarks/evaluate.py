@@ -47,7 +47,8 @@ def measure(clip, count):
     """Median seconds for encoding `count` pictures, for evaluating them, and for drawing and evaluating them."""
     from cvae.evaluation import embed_pictures, score_pictures
     from cvae.generation import BATCH
-    from cvae.training import Settings, build_model
+    from cvae.photo_task import build_model
+    from cvae.training import Settings
     from cvae.variants import VARIANTS
     from preprocess.encoders import EncoderProcess
 

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from cvae.variants import VARIANTS
+from cvae.variants import VARIANTS, Variant, find_variant
 from preprocess.errors import run_command
 from preprocess.wording import counted
 
@@ -11,7 +11,11 @@ from preprocess.wording import counted
 def _add_train(commands):
     parser = commands.add_parser("train", help="train a variant on embedded shards")
     parser.add_argument("--variant", required=True, metavar="NAME", help=f"one of: {', '.join(VARIANTS)}")
-    parser.add_argument("--data", default="data/bucolic/embedded", help="embedded shards (default: %(default)s)")
+    parser.add_argument(
+        "--data",
+        help=f"embedded shards (default: {Variant.data}); for mnist-clip-vae a folder with MNIST's four files, or "
+        "`download` (default: data/mnist, or scikit-learn's digits where that is not there)",
+    )
     parser.add_argument("--run", help="run folder (default: runs/NAME)")
     _add_settings(parser)
     there = parser.add_mutually_exclusive_group()
@@ -21,50 +25,52 @@ def _add_train(commands):
 
 
 def _add_settings(parser):
-    parser.add_argument("--epochs", type=int, default=25, help="epochs in all (default: %(default)s)")
-    parser.add_argument("--batch-size", type=int, default=32, help="default: %(default)s")
-    parser.add_argument("--learning-rate", type=float, default=5e-4, help="Adam's (default: %(default)s)")
-    parser.add_argument("--decay", action="store_true", help="lower the learning rate to nearly 0 over the epochs")
-    parser.add_argument("--width", type=float, default=1.0, help="factor on the channels, below 1 for small machines")
-    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument("--epochs", type=int, help="epochs in all (default: 25)")
+    parser.add_argument("--batch-size", type=int, help="default: 32")
+    parser.add_argument("--learning-rate", type=float, help="Adam's (default: 5e-4)")
+    parser.add_argument(
+        "--decay",
+        action=argparse.BooleanOptionalAction,
+        help="lower the learning rate to nearly 0 over the epochs (default: no)",
+    )
+    parser.add_argument("--width", type=float, help="factor on the channels, below 1 for small machines (default: 1)")
+    parser.add_argument("--seed", type=int, help="default: 0")
     parser.add_argument(
         "--precision", choices=("float32", "mixed_bfloat16"), help="default: bfloat16 where the hardware has it"
     )
 
 
-def _settings(arguments):
+def _settings(arguments, defaults=None):
+    """The settings that the command line gives, on top of those that a variant has by default."""
     from cvae.training import Settings
 
-    return Settings(
-        epochs=arguments.epochs,
-        batch_size=arguments.batch_size,
-        learning_rate=arguments.learning_rate,
-        decay=arguments.decay,
-        width=arguments.width,
-        seed=arguments.seed,
-        precision=arguments.precision,
-    )
+    names = ("epochs", "batch_size", "learning_rate", "decay", "width", "seed", "precision")
+    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    return Settings(**{**(defaults or {}), **given})
 
 
 def _train(arguments):
     from cvae.training import best_epoch, train
 
-    run = arguments.run or f"runs/{arguments.variant}"
-    settings = _settings(arguments)
-    history = train(arguments.variant, arguments.data, run, settings, arguments.resume, arguments.overwrite)
+    variant = find_variant(arguments.variant)
+    run, data = arguments.run or f"runs/{arguments.variant}", arguments.data or variant.data
+    settings = _settings(arguments, variant.settings)
+    history = train(arguments.variant, data, run, settings, arguments.resume, arguments.overwrite)
     best = best_epoch(history)
+    parts = ", ".join(f"{name[4:]} {best[name]:.3g}" for name in best if name.startswith("val_") and name != "val_loss")
     print(
         f"Trained {arguments.variant} for {counted(len(history), 'epoch')}: best validation loss "
-        f"{best['val_loss']:.1f} in epoch {best['epoch']} (bce {best['val_bce']:.1f}, kl {best['val_kl']:.1f}, "
-        f"ssim {best['val_ssim']:.3f}); in {run}."
+        f"{best['val_loss']:.1f} in epoch {best['epoch']} ({parts}); in {run}."
     )
 
 
 def _add_generate(commands):
     parser = commands.add_parser("generate", help="draw pictures for prompts")
     parser.add_argument("--run", required=True, help="run folder, such as runs/128-image")
-    parser.add_argument("prompts", nargs="+", metavar="PROMPT", help="what to draw, in quotes")
-    parser.add_argument("--count", type=int, default=4, help="pictures a prompt (default: %(default)s)")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("prompts", nargs="*", default=[], metavar="PROMPT", help="what to draw, in quotes")
+    what.add_argument("--labels", nargs="+", type=int, metavar="DIGIT", help="which digits to draw, for mnist-clip-vae")
+    parser.add_argument("--count", type=int, default=4, help="pictures of each (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same pictures (default: 0)")
     parser.add_argument("--out", help="output folder (default: generated, in the run folder)")
     parser.add_argument("--clip", help="the encoder, if it has moved since the data were embedded")
@@ -72,6 +78,13 @@ def _add_generate(commands):
 
 
 def _generate(arguments):
+    if arguments.labels:
+        from cvae.digits import generate_digits
+
+        grid = generate_digits(arguments.run, arguments.labels, arguments.count, arguments.seed, arguments.out)
+        labels = counted(len(arguments.labels), "label")
+        print(f"Drew {counted(arguments.count, 'picture')} for each of {labels}: {grid}.")
+        return
     from cvae.generation import generate
 
     grid = generate(arguments.run, arguments.prompts, arguments.count, arguments.seed, arguments.out, arguments.clip)
@@ -83,23 +96,36 @@ def _add_evaluate(commands):
     parser = commands.add_parser("evaluate", help="measure a run on held-out images")
     parser.add_argument("--run", required=True, help="run folder, such as runs/128-image")
     parser.add_argument("--data", help="embedded shards (default: those that the run was trained with)")
-    parser.add_argument("--count", type=int, default=1000, help="captions that get a picture, at most (default: 1000)")
+    parser.add_argument("--count", type=int, default=1000, help="captions, or digits, at most (default: 1000)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same figures (default: 0)")
     parser.add_argument("--clip", help="the encoder, if it has moved since the data were embedded")
+    parser.add_argument("--published", metavar="PT", help="weights to measure beside a mnist-clip-vae")
     parser.set_defaults(function=_evaluate)
 
 
 def _evaluate(arguments):
+    from cvae.runs import read_config
+
+    if find_variant(read_config(arguments.run)["variant"]).system == "digits":
+        from cvae.digit_evaluation import evaluate_digits, format_digit_evaluation
+
+        options = (arguments.data, arguments.count, arguments.seed, arguments.published)
+        print(format_digit_evaluation(evaluate_digits(arguments.run, *options)))
+    else:
+        _evaluate_photos(arguments)
+    print(f"Measured {arguments.run}: {arguments.run}/evaluation.json and evaluation.png.")
+
+
+def _evaluate_photos(arguments):
     from cvae.evaluation import evaluate, format_evaluation
 
     result = evaluate(arguments.run, arguments.data, arguments.count, arguments.seed, arguments.clip)
     print(format_evaluation(result))
-    print(f"Measured {arguments.run}: {arguments.run}/evaluation.json and evaluation.png.")
 
 
 def _add_compare(commands):
     parser = commands.add_parser("compare", help="train the coursework's rows and show them side by side")
-    parser.add_argument("--data", default="data/bucolic/embedded", help="embedded shards (default: %(default)s)")
+    parser.add_argument("--data", default=Variant.data, help="embedded shards (default: %(default)s)")
     parser.add_argument("--large-data", help="embedded shards of the large theme, for the last row")
     parser.add_argument("--out", default="runs/comparison", help="output folder (default: %(default)s)")
     _add_settings(parser)

@@ -62,33 +62,36 @@ class RunWriter(keras.callbacks.Callback):
 
 
 class GridPainter(keras.callbacks.Callback):
-    """After each epoch draws the same prompts with the same noise: samples/epoch-0001.png and so on."""
+    """After each epoch draws the same pictures with the same noise: samples/epoch-0001.png and so on.
 
-    def __init__(self, run, prompts, embeddings, columns, seed):
+    Args:
+        run: the run folder.
+        draw: gives (rows of pictures, labels), as `cvae.plots.save_grid` takes them, for a model.
+    """
+
+    def __init__(self, run, draw):
         super().__init__()
-        self.folder, self.prompts = pathlib.Path(run) / "samples", prompts
-        self.embeddings, self.columns, self.seed = embeddings, columns, seed
+        self.folder, self.draw = pathlib.Path(run) / "samples", draw
 
     def on_epoch_end(self, epoch, logs=None):
-        from cvae.generation import draw
-
-        rows = draw(self.model, self.embeddings, self.columns, self.seed)
         title = f"epoch {epoch + 1}, validation loss {logs['val_loss']:.0f}"
-        save_grid(self.folder / f"epoch-{epoch + 1:04d}.png", rows, self.prompts, title)
+        save_grid(self.folder / f"epoch-{epoch + 1:04d}.png", *self.draw(self.model), title)
 
 
 class ProgressBar(keras.callbacks.Callback):
     """Moves a `tqdm` bar of the whole training on, with the losses of the last epoch."""
 
-    def __init__(self, bar, epochs):
+    def __init__(self, bar, epochs, steps):
         super().__init__()
-        self.bar, self.epochs = bar, epochs
+        self.bar, self.epochs, self.steps = bar, epochs, steps
 
     def on_epoch_begin(self, epoch, logs=None):
+        self.start = epoch * self.steps
         self.bar.set_description(f"epoch {epoch + 1}/{self.epochs}")
 
     def on_train_batch_end(self, batch, logs=None):
-        self.bar.update()
+        # `batch` counts from 0, and by more than 1 where a model runs many steps at once.
+        self.bar.update(self.start + batch + 1 - self.bar.n)
 
     def on_epoch_end(self, epoch, logs=None):
         self.bar.set_postfix(loss=f"{logs['loss']:.0f}", val_loss=f"{logs['val_loss']:.0f}")

@@ -5,6 +5,7 @@ Imports nothing but the standard library before the packages are there.
 
 import importlib.metadata
 import importlib.util
+import json
 import os
 import pathlib
 import re
@@ -19,6 +20,7 @@ PACKAGES = {
     "numpy": "numpy",
     "pkg_resources": "setuptools",
     "wheel": "wheel",
+    "sklearn": "scikit-learn",
     "ftfy": "ftfy",
     "regex": "regex",
     "pycocotools": "pycocotools",
@@ -132,6 +134,41 @@ def as_fields(sentence):
     return re.sub(
         r"--([a-z]+(?:-[a-z]+)*)", lambda found: names.get(found[1], found[1]).upper().replace("-", "_"), sentence
     )
+
+
+# A canvas below the cell, which gives the strokes as JSON when its button is pressed.
+_CANVAS = """
+new Promise(resolve => {
+  const canvas = document.createElement("canvas"), button = document.createElement("button");
+  canvas.width = canvas.height = 280;
+  canvas.style = "border: 1px solid; touch-action: none; display: block";
+  button.textContent = "done";
+  document.querySelector("#output-area").append(canvas, button);
+  const pen = canvas.getContext("2d"), strokes = [];
+  pen.lineWidth = 16;
+  pen.lineCap = "round";
+  const add = event => {
+    const stroke = strokes[strokes.length - 1], point = [event.offsetX, event.offsetY];
+    pen.beginPath();
+    pen.moveTo(...(stroke[stroke.length - 1] || point));
+    pen.lineTo(...point);
+    pen.stroke();
+    stroke.push(point);
+  };
+  canvas.onpointerdown = event => { strokes.push([]); add(event); };
+  canvas.onpointermove = event => { if (event.buttons) add(event); };
+  button.onclick = () => resolve(JSON.stringify(strokes));
+})
+"""
+
+
+def ask_for_strokes():
+    """Lets a person draw on a canvas in Colab. Returns strokes for `cvae.digits.draw_strokes`; elsewhere None."""
+    try:
+        from google.colab import output
+    except ImportError:
+        return None
+    return json.loads(output.eval_js(_CANVAS))
 
 
 def work_folder(name, drive_folder=None):

@@ -9,7 +9,7 @@ from cvae.generation import draw
 from cvae.plots import save_grid
 from cvae.prompts import PROMPTS, encode_prompts
 from cvae.runs import load_model
-from cvae.training import best_epoch, check_run, train
+from cvae.training import best_epoch, check_run, open_task, train
 from cvae.variants import find_variant
 from preprocess.datasets import read_info
 from preprocess.errors import UserError
@@ -87,7 +87,7 @@ def compare(data, out, settings, large_data=None, rows=ROWS):
             f"{rows[0].name} needs data of the large theme; give --large-data a folder made by --theme large."
         )
     for _, variant, folder, _ in plans:
-        check_run(out / variant, variant, read_info(folder), settings, resume=True)
+        check_run(out / variant, open_task(variant, folder, settings), resume=True)
     if (out / MANIFEST).exists():
         raise UserError(f"{out} holds a data set; choose another --out.")
     with sole_use(out):

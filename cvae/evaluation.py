@@ -14,7 +14,7 @@ from cvae.generation import BATCH, decode_in_batches, draw
 from cvae.held_out import read_held_out
 from cvae.plots import save_grid, to_uint8
 from cvae.prompts import PROMPTS, open_encoder
-from cvae.runs import find_model, load_model, read_config, read_log
+from cvae.runs import find_model, load_model, read_log, read_prompted_config
 from cvae.training import best_epoch, wants_xla
 from cvae.variants import find_variant
 from preprocess.datasets import load, read_info
@@ -182,7 +182,7 @@ def _check(run, data, count, seed):
     check_whole("count", count, 4)
     check_whole("seed", seed, 0)
     find_model(run)
-    config = read_config(run)
+    config = read_prompted_config(run)
     if not data and not pathlib.Path(config["data"]).is_dir():
         raise UserError(f"the data of {run}, {config['data']}, are not there any more; give --data their new place.")
     info = read_info(data or config["data"])

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from cvae.plots import save_grid, to_uint8
 from cvae.prompts import check_prompts, encode_prompts
-from cvae.runs import find_model, load_model, read_config
+from cvae.runs import find_model, load_model, read_prompted_config
 from preprocess.errors import UserError, check_whole
 from preprocess.files import atomic_path, check_no_file, remove_folder
 
@@ -62,6 +62,7 @@ def check_request(prompts, count, seed):
 def draw_prompts(run, prompts, count, seed, clip_spec=None):
     """Draws `count` pictures for each prompt with a trained run, under a bar; see `generate` and `draw`."""
     check_request(prompts, count, seed)
+    read_prompted_config(run)
     find_model(run)
     # The bar stands there while model and encoder are loaded, which takes longer than drawing.
     with tqdm(total=len(prompts) * count, desc="loading", unit="picture") as bar:
@@ -73,7 +74,7 @@ def draw_prompts(run, prompts, count, seed, clip_spec=None):
 
 def embed_for(run, prompts, clip_spec=None):
     """Embeds prompts with the encoder that a run's data were embedded with: float32 (n, d), rows of length 1."""
-    config = read_config(run)
+    config = read_prompted_config(run)
     return encode_prompts(prompts, clip_spec or config["clip_spec"], config["clip"], config["precision"])
 
 

@@ -47,8 +47,18 @@ class Sampling(layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, mean, log_var):
-        noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=self.seed_generator)
-        return mean + ops.exp(0.5 * log_var) * noise
+        return mean + ops.exp(0.5 * log_var) * self._noise(ops.shape(mean))
+
+    def _noise(self, shape):
+        return keras.random.normal(shape, dtype="float32", seed=self.seed_generator)
 
     def get_config(self):
         return super().get_config() | {"seed": self.seed}
+
+
+@keras.saving.register_keras_serializable("cvae")
+class UniformSampling(Sampling):
+    """`Sampling` with noise uniform in [0, 1), as the original CLIP-VAE draws it, against the evidence bound."""
+
+    def _noise(self, shape):
+        return keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)

@@ -84,3 +84,24 @@ def ssim(image, reconstruction):
     luminance = (2 * mean_x * mean_y + c1) / (ops.square(mean_x) + ops.square(mean_y) + c1)
     contrast = (2 * (product - mean_x * mean_y) + c2) / (variances + c2)
     return ops.mean(luminance * contrast, axis=(1, 2, 3))
+
+
+def contrastive(image_z, label_z, scale, labels=None):
+    """CLIP's symmetric contrastive loss (Radford et al. 2021) of n pairs of latents, in nats.
+
+    Args:
+        image_z, label_z: (n, d), scaled to length 1 here.
+        scale: the factor on their cosines.
+        labels: int (n,): all pairs of an image and a latent of its own label are right answers, and the loss is minus
+            the logarithm of their probabilities' sum. None for CLIP's own, where only the pair itself is right.
+
+    Returns:
+        float32 (n,), the mean of both directions.
+    """
+    image_z, label_z = (ops.normalize(ops.cast(z, "float32"), axis=-1) for z in (image_z, label_z))
+    logits = scale * ops.matmul(image_z, ops.transpose(label_z))
+    count = ops.shape(logits)[0]
+    same = ops.eye(count, dtype="bool") if labels is None else ops.equal(labels[:, None], labels[None, :])
+    right = ops.where(same, logits, -1e9)
+    directions = [ops.logsumexp(logits, axis=axis) - ops.logsumexp(right, axis=axis) for axis in (1, 0)]
+    return 0.5 * (directions[0] + directions[1])

@@ -48,7 +48,7 @@ def save_grid(path, rows, labels, title=None, notes=None, headings=()):
             1, 0.5, textwrap.fill(label, 24, max_lines=5), ha="right", va="center", fontsize=9, parse_math=False
         )
         for axis, image in zip(row[1:], images):
-            axis.imshow(image)
+            axis.imshow(image, cmap="gray", vmin=0, vmax=255)
     for axis in axes.flat:
         axis.axis("off")
     for axis, heading in zip(axes[0, 1:], headings):
@@ -87,6 +87,24 @@ def save_matrix(path, matrix, row_name, column_name):
     axis = figure.subplots()
     figure.colorbar(axis.imshow(matrix, cmap="viridis"))
     axis.set(xlabel=column_name, ylabel=row_name)
+    _save(figure, path)
+
+
+def save_map(path, places, labels, marks, names):
+    """Writes a PNG of points on a plane, coloured by their labels, and of one mark a label.
+
+    Args:
+        path: the PNG.
+        places: float (n, 2). labels: int (n,), of the points, 0 to 9.
+        marks: float (m, 2). names: m strings, written at the marks.
+    """
+    figure = _figure(7, 6)
+    axis = figure.subplots()
+    points = axis.scatter(*np.transpose(places), c=labels, cmap="tab10", s=4, vmin=-0.5, vmax=9.5)
+    for (x, y), name in zip(marks, names):
+        axis.text(x, y, name, ha="center", va="center", fontsize=13, bbox={"boxstyle": "circle", "fc": "white"})
+    axis.set(xticks=[], yticks=[])
+    figure.colorbar(points, ticks=range(10))
     _save(figure, path)
 
 

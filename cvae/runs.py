@@ -36,12 +36,26 @@ def read_config(run):
     try:
         config = json.loads(path.read_text())
         config["settings"]["batch_size"], config["settings"]["epochs"], config["settings"]["seed"]
-        config["clip"]["name"], config["clip"]["weights_sha256"], config["clip"]["embedding_dim"]
-        config["variant"], config["data"], config["data_settings"], config["clip_spec"], config["precision"]
+        config["variant"], config["data"]
+        if "clip" in config:
+            config["clip"]["name"], config["clip"]["weights_sha256"], config["clip"]["embedding_dim"]
+            config["data_settings"], config["clip_spec"], config["precision"]
     except FileNotFoundError:
         raise UserError(f"{run} is not a run folder (no {CONFIG}); train one, or name another --run.") from None
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{path} is not what `python -m cvae train` writes; name the folder of a run.") from None
+    return config
+
+
+def read_prompted_config(run):
+    """Reads `run.json` of a model that is asked by prompts, with its "clip", "clip_spec" and "precision".
+
+    Raises:
+        UserError: see `read_config`; or the model knows labels only.
+    """
+    config = read_config(run)
+    if "clip" not in config:
+        raise UserError(f"{run} is a {config['variant']}, which is asked by --labels and not by prompts.")
     return config
 
 
@@ -77,7 +91,7 @@ def load_model(run, file_name=BEST):
     """
     path = find_model(run, file_name)
     keras = import_keras()
-    from cvae import clip_cvae  # noqa: F401  registers the class by its name
+    from cvae import clip_cvae, clip_vae  # noqa: F401  registers the classes by their names
 
     try:
         return keras.models.load_model(path, safe_mode=True)

@@ -51,6 +51,22 @@ def show_matrix(matrix):
     _show_saved(save_matrix, matrix, "image", "caption", width=420)
 
 
+def show_tiles(pictures):
+    """Shows pictures (rows, columns, height, width, channels) in [0, 1] as one sheet without gaps, twice their size."""
+    from cvae.plots import to_uint8
+
+    sheet = np.concatenate(np.concatenate(np.asarray(pictures), axis=1), axis=1)
+    sheet = to_uint8(np.repeat(np.repeat(sheet, 2, 0), 2, 1))
+    show(np.repeat(sheet, 3, 2) if sheet.shape[2] == 1 else sheet)
+
+
+def show_map(places, labels, marks, names):
+    """Shows latents on a plane; see `cvae.plots.save_map`."""
+    from cvae.plots import save_map
+
+    _show_saved(save_map, places, labels, marks, names)
+
+
 def show_epoch(run):
     """Replaces a cell's output by a run's newest sample grid and its curves."""
     from IPython.display import clear_output

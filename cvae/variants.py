@@ -1,13 +1,14 @@
-"""The models that can be trained by name: the rows of the coursework's table."""
+"""The models that can be trained by name: the rows of the coursework's table, and the other systems' models."""
 
 import dataclasses
+import types
 
 from preprocess.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """One row of the table.
+    """One row of the coursework's table: its CVAE on photographs.
 
     Attributes:
         image_size: 64 or 128 pixels.
@@ -20,6 +21,26 @@ class Variant:
     condition: str
     dropout: float = 0.3
     theme: str | None = None
+    system = "photos"
+    data = "data/bucolic/embedded"
+    settings = types.MappingProxyType({})
+
+
+@dataclasses.dataclass(frozen=True)
+class DigitVariant:
+    """A CLIP-VAE on handwritten digits.
+
+    Attributes:
+        width: of `cvae.clip_vae.ClipVAE`, for a width of 1. model: its other arguments.
+        settings: what differs from the defaults of `cvae.training.Settings`.
+    """
+
+    width: int
+    model: dict
+    settings: dict
+    system = "digits"
+    # MNIST where it lies in data/mnist, or else scikit-learn's digits.
+    data = None
 
 
 VARIANTS = {
@@ -32,6 +53,15 @@ VARIANTS = {
     "128-image-no-dropout": Variant(128, "image", dropout=0.0),
     "128-text-no-dropout": Variant(128, "text", dropout=0.0),
     "128-image-large": Variant(128, "image", theme="large"),
+    "mnist-clip-vae": DigitVariant(
+        64,
+        {
+            "convolutional": True,
+            "latent_dim": 16,
+            "term_weights": {"contrastive": 200.0, "label_ce": 30.0},
+        },
+        {"epochs": 20, "batch_size": 200, "learning_rate": 2e-3, "decay": True},
+    ),
 }
 
 

@@ -112,11 +112,11 @@ def images_to_reconstruct(run, path, count):
     """
     from cvae.held_out import read_held_out
     from cvae.prompts import open_encoder
-    from cvae.runs import read_config
+    from cvae.runs import read_prompted_config
     from cvae.variants import find_variant
     from preprocess.datasets import read_info
 
-    config = read_config(run)
+    config = read_prompted_config(run)
     variant = find_variant(config["variant"])
     if not path:
         held_out = read_held_out(read_info(config["data"]), variant.image_size, count)

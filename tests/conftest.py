@@ -143,3 +143,15 @@ def run(embedded, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "64-image"
     train("64-image", embedded, out, Settings(epochs=2, batch_size=8, width=1 / 16, precision="float32", decay=True))
     return out
+
+
+@pytest.fixture(scope="session")
+def digit_run(tmp_path_factory):
+    """A run of mnist-clip-vae, an eighth wide, trained for two epochs on scikit-learn's digits."""
+    from cvae.training import Settings, train
+    from cvae.variants import VARIANTS
+
+    out = tmp_path_factory.mktemp("runs") / "mnist-clip-vae"
+    settings = {**VARIANTS["mnist-clip-vae"].settings, "epochs": 2, "batch_size": 32, "width": 1 / 8}
+    train("mnist-clip-vae", None, out, Settings(**settings))
+    return out

@@ -58,3 +58,25 @@ def test_bce_has_finite_gradients_where_the_picture_is_black_or_white():
         picture = tf.Variable(np.round(OTHER))
         value = losses.bce(np.round(IMAGE), picture)
     assert np.isfinite(value).all() and np.isfinite(tape.gradient(value, picture)).all()
+
+
+def test_contrastive_is_clips_symmetric_cross_entropy():
+    rng = np.random.default_rng(0)
+    images, texts = rng.standard_normal((2, 5, 3)).astype(np.float32)
+    unit = [z / np.linalg.norm(z, axis=1, keepdims=True) for z in (images, texts)]
+    logits = 7 * unit[0] @ unit[1].T
+    log_softmax = [logits - np.log(np.exp(logits).sum(axis, keepdims=True)) for axis in (1, 0)]
+    expected = -0.5 * sum(np.diag(part) for part in log_softmax)
+    np.testing.assert_allclose(losses.contrastive(images, texts, 7.0), expected, rtol=1e-4)
+    # Labels that all differ are the same case.
+    np.testing.assert_allclose(losses.contrastive(images, texts, 7.0, np.arange(5)), expected, rtol=1e-4)
+
+
+def test_contrastive_takes_every_pair_of_a_label_as_right():
+    latents = np.eye(2, dtype=np.float32)[[0, 1, 0]]
+    labels = np.array([0, 1, 0])
+    plain, fair = losses.contrastive(latents, latents, 100.0), losses.contrastive(latents, latents, 100.0, labels)
+    np.testing.assert_allclose(plain, [np.log(2), 0, np.log(2)], atol=1e-4)
+    np.testing.assert_allclose(fair, [0, 0, 0], atol=1e-4)
+    # All of one label: nothing can be wrong.
+    np.testing.assert_allclose(losses.contrastive(latents, -latents, 100.0, np.zeros(3, int)), 0, atol=1e-4)

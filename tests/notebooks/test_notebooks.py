@@ -19,6 +19,7 @@ PARAMETERS = {
     "2_train": TRAINED | {"VARIANT": "64-text"},
     "3_generate": TRAINED | {"COUNT": 2},
     "4_compare": TRAINED | {"ROWS": "1"},
+    "5_digits": {"EPOCHS": 1, "WIDTH": 1 / 8, "MAP_COUNT": 100},
 }
 
 
@@ -84,6 +85,11 @@ def test_a_wrong_field_gives_one_sentence_at_once(tmp_path):
         ("3_generate", {"COUNT": "four"}, "--count must be a whole number"),
         ("4_compare", {"ROWS": "8"}, "rows are named by numbers from 1 to 7"),
         ("4_compare", {"CAPTIONS_MEASURED": 0}, "--captions-measured"),
+        ("5_digits", {"DATA": "gone"}, "gone is no folder"),
+        ("5_digits", {"LABELS": "3, 12"}, "from 0 to 9"),
+        ("5_digits", {"CORNERS": "1, 2"}, "must name 4 digits"),
+        ("5_digits", {"COUNT": 0}, "--count"),
+        ("5_digits", {"MAP_COUNT": 1}, "--map-count"),
     ],
 )
 def test_fields_are_checked_before_the_work_begins(tmp_path, monkeypatch, name, wrong, message):

@@ -1,0 +1,106 @@
+"""Training the CLIP-VAE on handwritten digits."""
+
+import numpy as np
+
+from cvae.task import Task
+from cvae.training import wants_xla
+from preprocess.errors import UserError
+from preprocess.mnist import LABELS, load_digits
+from preprocess.quiet import import_keras, import_tensorflow
+
+# One in so many training digits chooses the best epoch; the test digits have no part in training.
+VALIDATION_SHARE = 12
+# Pictures of each label in the grid after an epoch.
+GRID_COLUMNS = 10
+# Steps between two returns to Python, at most: that would cost as much as a step of so small a model.
+STEPS_AT_ONCE = 25
+
+
+def steps_at_once(steps):
+    """The largest divisor of an epoch's steps up to `STEPS_AT_ONCE`: others would have Keras train past the epoch."""
+    return next(number for number in range(min(STEPS_AT_ONCE, steps), 0, -1) if steps % number == 0)
+
+
+def build_model(settings, steps, **model):
+    """Builds and compiles a `cvae.clip_vae.ClipVAE` with arguments `model`, to be trained `steps` steps an epoch."""
+    keras = import_keras()
+    from cvae.clip_vae import ClipVAE
+
+    built = ClipVAE(**model, dtype=settings.precision or "float32")
+    built.compile(
+        keras.optimizers.Adam(settings.learning_rate),
+        jit_compile=wants_xla(),
+        steps_per_execution=steps_at_once(steps),
+    )
+    return built
+
+
+def digit_batches(images, labels, settings, first_epoch=None):
+    """Makes a dataset for `fit` of digits in memory.
+
+    Args:
+        images, labels: uint8 (n, 28, 28, 1) and int32 (n,).
+        settings: a `cvae.training.Settings`.
+        first_epoch: where an endless dataset begins, each epoch in an order of its own; None for one pass in order.
+
+    Returns:
+        A `tf.data.Dataset` of ((image, label),): float32 in [0, 1], int32.
+    """
+    tf = import_tensorflow()
+    images, labels = tf.constant(images), tf.constant(labels)
+    count, size = len(labels), settings.batch_size
+
+    def shuffled(epoch):
+        seed = tf.stack([settings.seed, tf.cast(epoch, tf.int32)])
+        order = tf.random.experimental.stateless_shuffle(tf.range(count), seed)
+        return tf.data.Dataset.from_tensor_slices(order).batch(size, drop_remainder=True)
+
+    def pair(order):
+        return ((tf.cast(tf.gather(images, order), tf.float32) / 255, tf.gather(labels, order)),)
+
+    if first_epoch is None:
+        orders = tf.data.Dataset.range(count).batch(size)
+    else:
+        orders = tf.data.Dataset.range(first_epoch, np.iinfo(np.int32).max).flat_map(shuffled)
+    return orders.map(pair, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+class DigitTask(Task):
+    """See `cvae.task.Task`; `data` is what `preprocess.mnist.load_digits` takes."""
+
+    def __init__(self, variant_name, data, settings):
+        super().__init__(variant_name, settings)
+        self.digits = load_digits(data)
+        count = len(self.digits.labels["train"])
+        validation = np.arange(count) % VALIDATION_SHARE == 0
+        self.rows = {"train": np.flatnonzero(~validation), "val": np.flatnonzero(validation)}
+        self.count = len(self.rows["train"])
+        self.config = {"data": data and str(data), "digits": self.digits.describe()}
+
+    def has_data_of(self, config):
+        return config.get("digits") == self.config["digits"]
+
+    def check_data(self):
+        print(f"note: {self.digits.describe()}.")
+        if self.steps < 1:
+            raise UserError(f"{self.count} digits are fewer than one batch; use a smaller --batch-size.")
+
+    def build(self):
+        # Convolutions have width / 2 channels at the least; below 4 there would be none.
+        width = max(4, round(self.variant.width * self.settings.width))
+        return build_model(self.settings, self.steps, width=width, **self.variant.model)
+
+    def dataset(self, split, first_epoch=0):
+        rows = self.rows[split]
+        images, labels = self.digits.images["train"][rows], self.digits.labels["train"][rows]
+        return digit_batches(images, labels, self.settings, first_epoch if split == "train" else None)
+
+    def painters(self, run):
+        from cvae.callbacks import GridPainter
+        from cvae.digits import draw_labels
+
+        def rows(model):
+            labels = range(LABELS)
+            return draw_labels(model, labels, GRID_COLUMNS, self.settings.seed), [str(label) for label in labels]
+
+        return [GridPainter(run, rows)]

@@ -1,0 +1,179 @@
+"""From labels to pictures of digits, and back."""
+
+import pathlib
+
+import numpy as np
+
+from cvae.generation import slerp
+from cvae.plots import save_grid, to_uint8
+from cvae.runs import load_model, read_config
+from cvae.variants import find_variant
+from preprocess.errors import UserError, check_whole
+from preprocess.files import atomic_path, check_no_file, remove_folder
+from preprocess.mnist import IMAGE_SIZE, LABELS
+
+
+def draw_labels(model, labels, count, seed):
+    """Draws `count` pictures for each label, from latents drawn from the label's posterior.
+
+    The noise depends on the seed and on the picture's number alone.
+
+    Args:
+        model: a `cvae.clip_vae.ClipVAE`.
+        labels: ints from 0 to 9.
+        count: pictures a label.
+        seed: of the noise.
+
+    Returns:
+        float32 (labels, count, 28, 28, 1) in [0, 1].
+    """
+    mean, log_var = (np.asarray(part) for part in model.encode_label(np.array(list(labels), np.int32)))
+    noise = np.random.default_rng(seed).standard_normal((count, model.latent_dim)).astype(np.float32)
+    z = mean[:, None] + np.exp(0.5 * log_var)[:, None] * noise
+    pictures = model.decode_image(z.reshape(-1, model.latent_dim))
+    return np.asarray(pictures).reshape(len(mean), count, *pictures.shape[1:])
+
+
+def draw_noise(model, count, seed):
+    """Draws pictures float32 (count, 28, 28, 1) in [0, 1] from Gaussian noise."""
+    z = np.random.default_rng(seed).standard_normal((count, model.latent_dim)).astype(np.float32)
+    return np.asarray(model.decode_image(z))
+
+
+def interpolate_labels(model, corners, size=10):
+    """A sheet of pictures between four labels, along the sphere, from the means of their latents.
+
+    Args:
+        model: a `cvae.clip_vae.ClipVAE`.
+        corners: four labels: top left, top right, bottom left, bottom right.
+        size: pictures a side.
+
+    Returns:
+        float32 (size, size, 28, 28, 1) in [0, 1].
+    """
+    top_left, top_right, bottom_left, bottom_right = np.asarray(model.encode_label(np.array(corners, np.int32))[0])
+    lefts, rights = slerp(top_left, bottom_left, size), slerp(top_right, bottom_right, size)
+    z = np.concatenate([slerp(left, right, size) for left, right in zip(lefts, rights)])
+    pictures = np.asarray(model.decode_image(z))
+    return pictures.reshape(size, size, *pictures.shape[1:])
+
+
+def draw_strokes(strokes):
+    """A digit drawn by hand, as MNIST has them: strokes 2 to 3 px wide, scaled to 20 px, its mass in the middle.
+
+    Args:
+        strokes: lists of (x, y), in any unit, y downwards.
+
+    Returns:
+        float32 (28, 28, 1) in [0, 1].
+
+    Raises:
+        UserError: there is nothing to draw.
+    """
+    from PIL import Image, ImageDraw
+
+    points = np.array([point for stroke in strokes for point in stroke], np.float64)
+    if len(points) < 2 or np.ptp(points, axis=0).max() == 0:
+        raise UserError("the strokes hold fewer than two different points; draw a digit.")
+    # Eight times as large, then resized: smooth edges.
+    scale = 8 * 18 / np.ptp(points, axis=0).max()
+    middle = (points.max(0) + points.min(0)) / 2
+    canvas = Image.new("L", (8 * IMAGE_SIZE, 8 * IMAGE_SIZE))
+    pen = ImageDraw.Draw(canvas)
+    for stroke in strokes:
+        path = [tuple((np.array(point) - middle) * scale + 4 * IMAGE_SIZE) for point in stroke]
+        pen.line(path, fill=255, width=18, joint="curve")
+        for x, y in path:
+            pen.ellipse((x - 9, y - 9, x + 9, y + 9), fill=255)
+    image = np.asarray(canvas.resize((IMAGE_SIZE, IMAGE_SIZE), Image.BOX), np.float32) / 255
+    mass = [np.average(np.arange(IMAGE_SIZE), weights=image.sum(axis)) for axis in (1, 0)]
+    shift = [round((IMAGE_SIZE - 1) / 2 - place) for place in mass]
+    return np.roll(image, shift, axis=(0, 1))[..., None]
+
+
+def map_latents(images_z, labels_z, seed=0):
+    """Places latents of images (n, d) and of labels (m, d) on a plane by their cosines (van der Maaten 2008).
+
+    Returns:
+        (float32 (n, 2), float32 (m, 2)), by scikit-learn's t-SNE.
+    """
+    from sklearn.manifold import TSNE
+
+    latents = np.concatenate([images_z, labels_z])
+    places = TSNE(metric="cosine", init="random", random_state=seed).fit_transform(latents)
+    return places[: len(images_z)], places[len(images_z) :]
+
+
+def nearest_labels(latents, label_latents):
+    """The labels whose latents (10, d) have the largest cosines with latents (n, d): int (n,)."""
+    latents, label_latents = (
+        z / np.maximum(np.linalg.norm(z, axis=-1, keepdims=True), 1e-12) for z in (latents, label_latents)
+    )
+    return np.argmax(latents @ label_latents.T, axis=-1)
+
+
+def check_labels(labels):
+    """Raises a UserError unless there are labels, all from 0 to 9."""
+    if not labels or not all(isinstance(label, int) and 0 <= label < LABELS for label in labels):
+        raise UserError("--labels must be digits from 0 to 9, such as 3 7.")
+
+
+def read_labels(text, count=None):
+    """The labels that a text such as "3, 7" names: ints from 0 to 9.
+
+    Args:
+        text: digits separated by commas or spaces.
+        count: how many there must be, None for one or more.
+
+    Raises:
+        UserError: it names others.
+    """
+    parts = str(text).replace(",", " ").split()
+    labels = [int(part) if part.isdecimal() else None for part in parts]
+    if count and len(labels) != count:
+        raise UserError(f"'{text}' must name {count} digits, such as 0, 1, 7, 4.")
+    check_labels(labels)
+    return labels
+
+
+def load_digit_model(run):
+    """Loads the model of a run on digits.
+
+    Raises:
+        UserError: see `cvae.runs.load_model`; or the run is of another system.
+    """
+    variant = read_config(run)["variant"]
+    if find_variant(variant).system != "digits":
+        raise UserError(f"{run} is a {variant}, which is asked by prompts, not by --labels.")
+    return load_model(run)
+
+
+def generate_digits(run, labels, count=4, seed=0, out=None):
+    """Draws pictures of labels with a trained run: a labelled grid and one PNG a picture.
+
+    Args:
+        run: the run folder. labels: ints from 0 to 9. count: pictures a label. seed: the same seed draws the same.
+        out: the output folder; by default `generated` in the run folder, which holds the last call's pictures only.
+
+    Returns:
+        The path of the grid.
+
+    Raises:
+        UserError: other labels or counts, or see `load_digit_model`.
+    """
+    from PIL import Image
+
+    check_labels(labels)
+    check_whole("count", count, 1)
+    check_whole("seed", seed, 0)
+    folder = pathlib.Path(out or pathlib.Path(run) / "generated")
+    check_no_file(folder)
+    rows = draw_labels(load_digit_model(run), labels, count, seed)
+    if not out and folder.is_dir():
+        remove_folder(folder)  # the pictures of the call before
+    for label, pictures in zip(labels, to_uint8(rows)):
+        for index, picture in enumerate(pictures, 1):
+            with atomic_path(folder / f"{label}-{index:03d}.png") as partial:
+                Image.fromarray(picture[..., 0]).save(partial)
+    save_grid(folder / "grid.png", rows, [str(label) for label in labels])
+    return folder / "grid.png"
