@@ -57,7 +57,8 @@ def _train(arguments):
     settings = _settings(arguments, variant.settings)
     history = train(arguments.variant, data, run, settings, arguments.resume, arguments.overwrite)
     best = best_epoch(history)
-    parts = ", ".join(f"{name[4:]} {best[name]:.3g}" for name in best if name.startswith("val_") and name != "val_loss")
+    parts = {name[4:]: value for name, value in best.items() if name.startswith("val_") and name != "val_loss"}
+    parts = ", ".join(f"{name} {value:.{1 if value >= 10 else 3}f}" for name, value in parts.items())
     print(
         f"Trained {arguments.variant} for {counted(len(history), 'epoch')}: best validation loss "
         f"{best['val_loss']:.1f} in epoch {best['epoch']} ({parts}); in {run}."

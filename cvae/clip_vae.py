@@ -8,8 +8,8 @@ from keras import layers, ops
 from cvae import losses, published
 from cvae.layers import Sampling, UniformSampling
 from preprocess.errors import UserError
+from preprocess.mnist import IMAGE_SIZE, LABELS
 
-IMAGE_SIZE, LABELS = 28, 10
 MAX_SCALE = 100.0
 WEIGHTS = {"contrastive": 1.0, "image_kl": 1.0, "label_kl": 1.0, "image_bce": 1.0, "label_ce": 1.0}
 

@@ -16,9 +16,9 @@ from preprocess.errors import UserError
 
 # The networks of a state dict, and their layers in the order in which `cvae.clip_vae` makes them.
 NETWORKS = {
-    "image_encoder": ("stem", "blocks.*.0", "blocks.*.1", "to_mu", "to_log_var"),
+    "image_encoder": ("stem", "blocks", "to_mu", "to_log_var"),
     "label_encoder": ("net.0", "net.1", "net.2", "to_mu", "to_log_var"),
-    "image_decoder": ("stem", "blocks.*.0", "blocks.*.1", "out"),
+    "image_decoder": ("stem", "blocks", "out"),
     "label_decoder": ("stem", "net.0", "net.1", "out"),
 }
 
@@ -63,9 +63,8 @@ def architecture_of(state, path):
         raise UserError(f"{path} is for {pixels} pixels and {labels} labels; a CLIP-VAE here takes 784 and 10.")
     numbers = {int(found[1]) for name in state if (found := re.match(r"image_encoder\.blocks\.(\d+)\.", name))}
     shared = all(
-        np.array_equal(array, state[re.sub(r"blocks\.\d+", "blocks.0", name)])
+        np.array_equal(array, state.get(re.sub(r"blocks\.\d+", "blocks.0", name), array))
         for name, array in state.items()
-        if re.search(r"blocks\.\d+", name) and re.sub(r"blocks\.\d+", "blocks.0", name) in state
     )
     return {"latent_dim": latent_dim, "width": width, "depth": len(numbers), "share_blocks": shared}
 
@@ -82,9 +81,9 @@ def arrays_for(network, state, blocks, path):
     """
     names = []
     for name in NETWORKS[network]:
-        if name == "blocks.*.0":
+        if name == "blocks":
             names += [f"blocks.{index}.{part}" for index in range(blocks) for part in (0, 1)]
-        elif name != "blocks.*.1":
+        else:
             names.append(name)
     arrays = []
     try:
