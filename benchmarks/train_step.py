@@ -22,6 +22,7 @@ def build(size, policy, plain):
     import keras
 
     from cvae.clip_cvae import ClipCVAE
+    from cvae.optimizers import Adam
 
     keras.utils.set_random_seed(0)
     if plain:
@@ -29,7 +30,8 @@ def build(size, policy, plain):
             model = ClipCVAE(size, dtype="float32")
     else:
         model = ClipCVAE(size, dtype=policy)
-    model.compile(keras.optimizers.Adam(5e-4), jit_compile=False)
+    optimizer = keras.optimizers.Adam if plain else Adam
+    model.compile(optimizer(5e-4), jit_compile=False)
     return model
 
 

@@ -37,9 +37,11 @@ def train_judge(digits, path):
         (classifier, its accuracy on the test images).
     """
     keras = import_keras()
+    from cvae.optimizers import Adam
+
     keras.utils.set_random_seed(SEED)
     judge = build_judge()
-    judge.compile(keras.optimizers.Adam(LEARNING_RATE), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    judge.compile(Adam(LEARNING_RATE), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     if path.is_file():
         judge.load_weights(path)
     else:

@@ -17,18 +17,26 @@ STEPS_AT_ONCE = 25
 
 
 def steps_at_once(steps):
-    """The largest divisor of an epoch's steps up to `STEPS_AT_ONCE`: others would have Keras train past the epoch."""
-    return next(number for number in range(min(STEPS_AT_ONCE, steps), 0, -1) if steps % number == 0)
+    """How many of an epoch's steps to take at once: the number up to `STEPS_AT_ONCE` that leaves the fewest over."""
+    most = max(1, min(STEPS_AT_ONCE, steps))
+    return min(range((most + 1) // 2, most + 1), key=lambda number: (steps % number, -number))
+
+
+def epoch_steps(count, batch_size):
+    """Steps an epoch of `count` digits: whole batches, without those that would be left over by `steps_at_once`."""
+    steps = count // batch_size
+    return steps - steps % steps_at_once(steps)
 
 
 def build_model(settings, steps, **model):
     """Builds and compiles a `cvae.clip_vae.ClipVAE` with arguments `model`, to be trained `steps` steps an epoch."""
-    keras = import_keras()
+    import_keras()
     from cvae.clip_vae import ClipVAE
+    from cvae.optimizers import Adam
 
     built = ClipVAE(**model, dtype=settings.precision or "float32")
     built.compile(
-        keras.optimizers.Adam(settings.learning_rate),
+        Adam(settings.learning_rate),
         jit_compile=wants_xla(),
         steps_per_execution=steps_at_once(steps),
     )
@@ -41,7 +49,8 @@ def digit_batches(images, labels, settings, first_epoch=None):
     Args:
         images, labels: uint8 (n, 28, 28, 1) and int32 (n,).
         settings: a `cvae.training.Settings`.
-        first_epoch: where an endless dataset begins, each epoch in an order of its own; None for one pass in order.
+        first_epoch: where an endless dataset begins, of `epoch_steps` batches an epoch in an order of its own; None for
+            one pass in order.
 
     Returns:
         A `tf.data.Dataset` of ((image, label),): float32 in [0, 1], int32.
@@ -53,7 +62,7 @@ def digit_batches(images, labels, settings, first_epoch=None):
     def shuffled(epoch):
         seed = tf.stack([settings.seed, tf.cast(epoch, tf.int32)])
         order = tf.random.experimental.stateless_shuffle(tf.range(count), seed)
-        return tf.data.Dataset.from_tensor_slices(order).batch(size, drop_remainder=True)
+        return tf.data.Dataset.from_tensor_slices(order).batch(size).take(epoch_steps(count, size))
 
     def pair(order):
         return ((tf.cast(tf.gather(images, order), tf.float32) / 255, tf.gather(labels, order)),)
@@ -76,6 +85,10 @@ class DigitTask(Task):
         self.rows = {"train": np.flatnonzero(~validation), "val": np.flatnonzero(validation)}
         self.count = len(self.rows["train"])
         self.config = {"data": data and str(data), "digits": self.digits.describe()}
+
+    @property
+    def steps(self):
+        return epoch_steps(self.count, self.settings.batch_size)
 
     def has_data_of(self, config):
         return config.get("digits") == self.config["digits"]

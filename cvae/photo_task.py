@@ -16,8 +16,9 @@ GRID_COLUMNS = 4
 
 def build_model(variant, embedding_dim, settings):
     """Builds and compiles the model of a variant."""
-    keras = import_keras()
+    import_keras()
     from cvae.clip_cvae import ClipCVAE
+    from cvae.optimizers import Adam
     from cvae.precision import best_policy
 
     model = ClipCVAE(
@@ -27,7 +28,7 @@ def build_model(variant, embedding_dim, settings):
         width=settings.width,
         dtype=settings.precision or best_policy(),
     )
-    model.compile(keras.optimizers.Adam(settings.learning_rate), jit_compile=wants_xla())
+    model.compile(Adam(settings.learning_rate), jit_compile=wants_xla())
     return model
 
 
