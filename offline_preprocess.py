@@ -10,7 +10,7 @@ import pathlib
 
 from preprocess.captions import THEMES
 from preprocess.errors import run_command
-from preprocess.parallel import available_cores
+from preprocess.options import add_shard_options, shard_options
 from preprocess.wording import counted
 
 
@@ -26,18 +26,7 @@ def parse_arguments():
         "--theme", choices=THEMES, default="small", help="small: cow, sheep; large: 11 more (default: small)"
     )
     parser.add_argument("--words", nargs="+", default=[], metavar="WORD", help="more words to keep images for")
-    parser.add_argument(
-        "--sizes", nargs="+", type=int, default=[64, 128, 224], metavar="PX", help="default: 64 128 224"
-    )
-    parser.add_argument("--out", default="data/bucolic/shards", help="output folder (default: %(default)s)")
-    parser.add_argument(
-        "--shard-size", type=int, default=512, metavar="N", help="images a shard (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--workers", type=int, default=min(available_cores(), 8), metavar="N", help="default: one a core"
-    )
-    parser.add_argument("--limit", type=int, metavar="N", help="keep at most N images, to try things out")
-    parser.add_argument("--overwrite", action="store_true", help="empty the output folder if made with other settings")
+    add_shard_options(parser, "data/bucolic/shards", [64, 128, 224], 512)
     return parser.parse_args()
 
 
@@ -53,11 +42,7 @@ def main():
         captions=arguments.captions,
         theme=arguments.theme,
         words=arguments.words,
-        sizes=sorted(set(arguments.sizes)),
-        shard_size=arguments.shard_size,
-        workers=arguments.workers,
-        limit=arguments.limit,
-        overwrite=arguments.overwrite,
+        **shard_options(arguments),
     )
     counts = manifest["counts"]
     mentions = json.loads((pathlib.Path(arguments.out) / "captions.json").read_text())["images_that_mention"]

@@ -142,12 +142,7 @@ class ClipCVAE(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         image, _ = x
-        reconstruction, mean, log_var = y_pred
-        parts = {
-            "bce": ops.mean(losses.bce(image, reconstruction)),
-            "kl": ops.mean(losses.kl_divergence(mean, log_var)),
-            "ssim": ops.mean(losses.ssim(image, reconstruction)),
-        }
+        parts = losses.vae_parts(image, *y_pred)
         for name, value in parts.items():
             # Weighted as Keras weighs the loss, so that a smaller last batch counts for less.
             self.trackers[name].update_state(value, sample_weight=ops.shape(image)[0])

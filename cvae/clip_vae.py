@@ -6,6 +6,7 @@ import keras
 from keras import layers, ops
 
 from cvae import losses, published
+from cvae.label_critic import LabelCritic
 from cvae.layers import Sampling, UniformSampling
 from preprocess.errors import UserError
 from preprocess.mnist import IMAGE_SIZE, LABELS
@@ -29,6 +30,8 @@ class ClipVAE(keras.Model):
             and width at 7 px, with 4 width hidden units between those and the latent.
         share_blocks: whether the blocks of a perceptron are one block, applied `depth` times.
         term_weights: factors on the loss's terms that differ from `WEIGHTS`.
+        realism: weight in training of a `cvae.label_critic.LabelCritic`, which is shown pictures of labels, and of
+            Gaussian noise, asked to be the label whose latent is nearest; 0 for the loss above alone.
         original: whether to train as the original does: KL and BCE averaged over dimensions and pixels, which makes the
             KL weigh 784 / latent_dim times as much; noise uniform in [0, 1); two pairs of one label each counted as
             wrong for the other.
@@ -51,6 +54,7 @@ class ClipVAE(keras.Model):
         convolutional=False,
         share_blocks=False,
         term_weights=None,
+        realism=0.0,
         original=False,
         **kwargs,
     ):
@@ -63,6 +67,7 @@ class ClipVAE(keras.Model):
         self.convolutional = convolutional
         self.share_blocks = share_blocks
         self.term_weights = WEIGHTS | (term_weights or {})
+        self.realism = realism
         self.original = original
         self.channels = (width // 2, width)
 
@@ -70,11 +75,13 @@ class ClipVAE(keras.Model):
         self.image_decoder = self._build_image_decoder()
         self.label_encoder = self._build_label_encoder()
         self.label_decoder = self._build_label_decoder()
+        self.critic = LabelCritic(self.channels, dtype=self.dtype_policy) if realism else None
         self.log_scale = self.add_weight(
             shape=(), initializer=keras.initializers.Constant(math.log(1 / 0.07)), dtype="float32", name="log_scale"
         )
         self.sampling = UniformSampling(dtype="float32") if original else Sampling(dtype="float32")
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in WEIGHTS}
+        names = (*WEIGHTS, *(("realism", "critic") if realism else ()))
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
         self.built = True
 
     def _dense(self, units, activation=None, dtype=None):
@@ -101,8 +108,9 @@ class ClipVAE(keras.Model):
         policy = self.dtype_policy
         x = image = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 1), name="image")
         if self.convolutional:
-            for channels in self.channels:
-                x = layers.Conv2D(channels, 4, 2, padding="same", activation="gelu", dtype=policy)(x)
+            fewer, channels = self.channels
+            for filters, size, stride in ((fewer, 4, 2), (channels, 4, 2), (channels, 3, 1)):
+                x = layers.Conv2D(filters, size, stride, padding="same", activation="gelu", dtype=policy)(x)
             x = layers.Flatten(dtype=policy)(x)
             x = self._norm()(self._dense(4 * self.width, "gelu")(x))
         else:
@@ -188,13 +196,31 @@ class ClipVAE(keras.Model):
             "image_bce": losses.bce(image, reconstruction) / pixels,
             "label_ce": keras.losses.sparse_categorical_crossentropy(label, logits, from_logits=True),
         }
+        weights = self.term_weights
+        if self.realism:
+            parts |= self._criticism(image, label, label_z)
+            # A critic that learns is no measure of epochs: the loss of validation goes without it.
+            weights = weights | {"realism": self.realism if training else 0.0, "critic": 1.0 if training else 0.0}
         total = 0.0
         for name, values in parts.items():
             value = ops.mean(values)
             # Weighted as Keras weighs the loss, so that a smaller last batch counts for less.
             self.trackers[name].update_state(value, sample_weight=ops.shape(image)[0])
-            total += self.term_weights[name] * value
+            total += weights[name] * value
         return total
+
+    def _criticism(self, image, label, label_z):
+        """The critic's loss and the decoder's before it: three pictures in four of noise, the others of labels."""
+        of_labels = ops.shape(image)[0] // 5
+        noise = keras.random.normal((3 * of_labels, self.latent_dim), seed=self.sampling.seed_generator)
+        label_means = ops.stop_gradient(self.encode_label(ops.arange(LABELS))[0])
+        nearest = ops.argmax(ops.matmul(noise, ops.transpose(ops.normalize(label_means, axis=-1))), axis=-1)
+        asked = ops.concatenate([ops.cast(nearest, label.dtype), label[:of_labels]])
+        pictures = self.decode_image(ops.concatenate([noise, ops.stop_gradient(label_z[:of_labels])]), training=True)
+        return {
+            "realism": self.critic.convince(pictures, asked),
+            "critic": self.critic.judge(image[: 4 * of_labels], label[: 4 * of_labels], pictures),
+        }
 
     @classmethod
     def from_torch(cls, path):
@@ -225,5 +251,6 @@ class ClipVAE(keras.Model):
             "convolutional": self.convolutional,
             "share_blocks": self.share_blocks,
             "term_weights": self.term_weights,
+            "realism": self.realism,
             "original": self.original,
         }

@@ -33,8 +33,11 @@ def build_model(settings, steps, **model):
     import_keras()
     from cvae.clip_vae import ClipVAE
     from cvae.optimizers import Adam
+    from cvae.precision import best_policy
 
-    built = ClipVAE(**model, dtype=settings.precision or "float32")
+    # The perceptrons' products are too small to gain anything from bfloat16.
+    policy = best_policy() if model.get("convolutional") else "float32"
+    built = ClipVAE(**model, dtype=settings.precision or policy)
     built.compile(
         Adam(settings.learning_rate),
         jit_compile=wants_xla(),
@@ -43,7 +46,7 @@ def build_model(settings, steps, **model):
     return built
 
 
-def digit_batches(images, labels, settings, first_epoch=None):
+def digit_batches(images, labels, settings, first_epoch=None, binarised=0.0):
     """Makes a dataset for `fit` of digits in memory.
 
     Args:
@@ -51,6 +54,7 @@ def digit_batches(images, labels, settings, first_epoch=None):
         settings: a `cvae.training.Settings`.
         first_epoch: where an endless dataset begins, of `epoch_steps` batches an epoch in an order of its own; None for
             one pass in order.
+        binarised: share of the images whose pixels are each made 0 or 1 by lot with their own probability.
 
     Returns:
         A `tf.data.Dataset` of ((image, label),): float32 in [0, 1], int32.
@@ -62,13 +66,21 @@ def digit_batches(images, labels, settings, first_epoch=None):
     def shuffled(epoch):
         seed = tf.stack([settings.seed, tf.cast(epoch, tf.int32)])
         order = tf.random.experimental.stateless_shuffle(tf.range(count), seed)
-        return tf.data.Dataset.from_tensor_slices(order).batch(size).take(epoch_steps(count, size))
+        batches = tf.data.Dataset.from_tensor_slices(order).batch(size, drop_remainder=True)
+        return batches.take(epoch_steps(count, size)).map(lambda chosen: (epoch, chosen))
 
-    def pair(order):
-        return ((tf.cast(tf.gather(images, order), tf.float32) / 255, tf.gather(labels, order)),)
+    def pair(epoch, chosen):
+        image = tf.cast(tf.gather(images, chosen), tf.float32) / 255
+        if binarised:
+            # One seed an epoch and its batch, by the batch's first image.
+            place = tf.stack([settings.seed * 1_000_003 + tf.cast(epoch, tf.int32), chosen[0]])
+            lots = tf.random.stateless_uniform(tf.shape(image), place)
+            which = tf.random.stateless_uniform((tf.shape(image)[0], 1, 1, 1), place + 1) < binarised
+            image = tf.where(which, tf.cast(lots < image, tf.float32), image)
+        return ((image, tf.gather(labels, chosen)),)
 
     if first_epoch is None:
-        orders = tf.data.Dataset.range(count).batch(size)
+        orders = tf.data.Dataset.range(count).batch(size).map(lambda chosen: (0, tf.cast(chosen, tf.int32)))
     else:
         orders = tf.data.Dataset.range(first_epoch, np.iinfo(np.int32).max).flat_map(shuffled)
     return orders.map(pair, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
@@ -106,7 +118,9 @@ class DigitTask(Task):
     def dataset(self, split, first_epoch=0):
         rows = self.rows[split]
         images, labels = self.digits.images["train"][rows], self.digits.labels["train"][rows]
-        return digit_batches(images, labels, self.settings, first_epoch if split == "train" else None)
+        if split != "train":
+            return digit_batches(images, labels, self.settings)
+        return digit_batches(images, labels, self.settings, first_epoch, self.variant.binarised)
 
     def painters(self, run):
         from cvae.callbacks import GridPainter

@@ -7,8 +7,9 @@ import numpy as np
 from tqdm import tqdm
 
 from cvae.plots import save_grid, to_uint8
-from cvae.prompts import check_prompts, encode_prompts
+from cvae.prompts import check_prompts, condition_prompts
 from cvae.runs import find_model, load_model, read_prompted_config
+from cvae.variants import find_variant
 from preprocess.errors import UserError, check_whole
 from preprocess.files import atomic_path, check_no_file, remove_folder
 
@@ -66,16 +67,17 @@ def draw_prompts(run, prompts, count, seed, clip_spec=None):
     find_model(run)
     # The bar stands there while model and encoder are loaded, which takes longer than drawing.
     with tqdm(total=len(prompts) * count, desc="loading", unit="picture") as bar:
-        embeddings = embed_for(run, prompts, clip_spec)
+        embeddings = condition_for(run, prompts, clip_spec)
         model = load_model(run)
         bar.set_description("drawing")
         return draw(model, embeddings, count, seed, bar.update)
 
 
-def embed_for(run, prompts, clip_spec=None):
-    """Embeds prompts with the encoder that a run's data were embedded with: float32 (n, d), rows of length 1."""
+def condition_for(run, prompts, clip_spec=None):
+    """What a run's model is told for prompts, float32 (n, c): see `cvae.prompts.condition_prompts`."""
     config = read_prompted_config(run)
-    return encode_prompts(prompts, clip_spec or config["clip_spec"], config["clip"], config["precision"])
+    condition = find_variant(config["variant"]).condition
+    return condition_prompts(prompts, condition, clip_spec or config["clip_spec"], config["clip"], config["precision"])
 
 
 def slerp(start, end, steps):

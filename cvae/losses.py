@@ -45,6 +45,15 @@ def kl_divergence(mean, log_var):
     return -0.5 * ops.sum(1 + log_var - ops.square(mean) - ops.exp(log_var), axis=-1)
 
 
+def vae_parts(image, reconstruction, mean, log_var):
+    """What a VAE of pictures logs, scalars: {"bce", "kl" in nats, "ssim"}, means over the batch."""
+    return {
+        "bce": ops.mean(bce(image, reconstruction)),
+        "kl": ops.mean(kl_divergence(mean, log_var)),
+        "ssim": ops.mean(ssim(image, reconstruction)),
+    }
+
+
 @functools.cache
 def _gaussian(channels, width=11, sigma=1.5):
     """SSIM's window along the height and along the width, as kernels of a depthwise convolution."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cvae.prompts import PROMPTS, encode_prompts
+from cvae.prompts import PROMPTS, condition_prompts
 from cvae.task import Task
 from cvae.training import wants_xla
 from preprocess.datasets import load, read_info
@@ -34,6 +34,8 @@ def build_model(variant, embedding_dim, settings):
 
 class PhotoTask(Task):
     """See `cvae.task.Task`; `data` is a folder that clip_wrapper.py made."""
+
+    prompts = PROMPTS
 
     def __init__(self, variant_name, data, settings):
         super().__init__(variant_name, settings)
@@ -69,19 +71,21 @@ class PhotoTask(Task):
 
     def prepare(self, run):
         """Embeds the grid's prompts, once a run; without the encoder there are no grids, and a note says so."""
-        self.embeddings, path = None, run / "prompts.npz"
+        self.conditions, path = None, run / "prompts.npz"
         if path.is_file():
             with np.load(path) as stored:
-                if list(stored["prompts"]) == list(PROMPTS):
-                    self.embeddings = stored["embeddings"]
+                if list(stored["prompts"]) == list(self.prompts):
+                    self.conditions = stored["conditions"]
                     return
         try:
-            self.embeddings = encode_prompts(PROMPTS, self.info.clip_spec, self.info.clip, self.info.precision)
+            self.conditions = condition_prompts(
+                self.prompts, self.variant.condition, self.info.clip_spec, self.info.clip, self.info.precision
+            )
         except UserError as error:
             print(f"note: no sample grids, since the encoder cannot be used: {error}")
             return
         with atomic_path(path) as partial:
-            np.savez(partial, prompts=PROMPTS, embeddings=self.embeddings)
+            np.savez(partial, prompts=self.prompts, conditions=self.conditions)
 
     def build(self):
         return build_model(self.variant, self.info.embedding_dim, self.settings)
@@ -91,16 +95,16 @@ class PhotoTask(Task):
             self.info.folder, self.variant.image_size, self.variant.condition, split, self.settings.batch_size,
             self.settings.seed, first_epoch=first_epoch, repeat=split == "train",
         )  # fmt: skip
-        return batches.map(lambda image, embedding: ((image, embedding),))
+        return batches.map(lambda image, condition: ((image, condition),))
 
     def painters(self, run):
         from cvae.callbacks import GridPainter
         from cvae.generation import draw
 
-        if self.embeddings is None:
+        if self.conditions is None:
             return []
 
         def rows(model):
-            return draw(model, self.embeddings, GRID_COLUMNS, self.settings.seed), PROMPTS
+            return draw(model, self.conditions, GRID_COLUMNS, self.settings.seed), self.prompts
 
         return [GridPainter(run, rows)]

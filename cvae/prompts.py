@@ -3,6 +3,9 @@
 import contextlib
 import pathlib
 
+import numpy as np
+
+from preprocess.attributes import vector_of
 from preprocess.encoders import EncoderProcess
 from preprocess.errors import UserError
 
@@ -16,6 +19,17 @@ PROMPTS = (
     "sunset over mountains",
     "a forest in autumn",
     "farm",
+)
+# The same for portraits.
+PORTRAIT_PROMPTS = (
+    "a young woman with blond hair, smiling",
+    "a young woman with bangs wearing eyeglasses",
+    "a young man with black hair and a goatee, smiling, wearing eyeglasses",
+    "an old man with gray hair and a receding hairline",
+    "an old woman wearing earrings and lipstick",
+    "a bald man with a beard",
+    "a young woman with wavy brown hair wearing heavy makeup",
+    "a young man wearing a hat",
 )
 
 
@@ -70,3 +84,25 @@ def encode_prompts(prompts, clip_spec, clip, precision):
     check_prompts(prompts)
     with open_encoder(clip_spec, clip, precision) as encoder:
         return encoder.encode_texts(list(prompts))
+
+
+def condition_prompts(prompts, condition, clip_spec, clip, precision):
+    """What a model is told for prompts; see `preprocess.datasets.CONDITIONS` and `encode_prompts`.
+
+    Args:
+        prompts: strings. condition: what the model was trained with. The others: see `open_encoder`, which is needed
+            for any condition but "attributes".
+
+    Returns:
+        float32 (n, c): attributes guessed from the prompts' words, embeddings, or the ones and then the others.
+
+    Raises:
+        UserError: see `encode_prompts`.
+    """
+    check_prompts(prompts)
+    parts = []
+    if condition in ("attributes", "both"):
+        parts.append(np.stack([vector_of(prompt) for prompt in prompts]))
+    if condition != "attributes":
+        parts.append(encode_prompts(prompts, clip_spec, clip, precision))
+    return np.concatenate(parts, axis=1)

@@ -91,7 +91,7 @@ def load_model(run, file_name=BEST):
     """
     path = find_model(run, file_name)
     keras = import_keras()
-    from cvae import clip_cvae, clip_vae  # noqa: F401  registers the classes by their names
+    from cvae import attribute_cvae, clip_cvae, clip_vae, optimizers  # noqa: F401  registers classes by their names
 
     try:
         return keras.models.load_model(path, safe_mode=True)

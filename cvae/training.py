@@ -68,6 +68,8 @@ def open_task(variant_name, data, settings):
     system = find_variant(variant_name).system
     if system == "digits":
         from cvae.digit_task import DigitTask as Task
+    elif system == "portraits":
+        from cvae.portrait_task import PortraitTask as Task
     else:
         from cvae.photo_task import PhotoTask as Task
     return Task(variant_name, data, settings)

@@ -27,16 +27,35 @@ class Variant:
 
 
 @dataclasses.dataclass(frozen=True)
+class PortraitVariant:
+    """A model of CelebA's portraits.
+
+    Attributes:
+        condition: "attributes", "text" or "both": what the model is told.
+        settings: what differs from the defaults of `cvae.training.Settings`.
+    """
+
+    condition: str
+    settings: dict
+    image_size = 64
+    theme = "portraits"
+    system = "portraits"
+    data = "data/celeba/embedded"
+
+
+@dataclasses.dataclass(frozen=True)
 class DigitVariant:
     """A CLIP-VAE on handwritten digits.
 
     Attributes:
         width: of `cvae.clip_vae.ClipVAE`, for a width of 1. model: its other arguments.
+        binarised: share of the training images in black and white, see `cvae.digit_task.digit_batches`.
         settings: what differs from the defaults of `cvae.training.Settings`.
     """
 
     width: int
     model: dict
+    binarised: float
     settings: dict
     system = "digits"
     # MNIST where it lies in data/mnist, or else scikit-learn's digits.
@@ -53,14 +72,17 @@ VARIANTS = {
     "128-image-no-dropout": Variant(128, "image", dropout=0.0),
     "128-text-no-dropout": Variant(128, "text", dropout=0.0),
     "128-image-large": Variant(128, "image", theme="large"),
+    "celeba-cvae": PortraitVariant("attributes", {"epochs": 60, "batch_size": 64, "decay": True}),
     "mnist-clip-vae": DigitVariant(
         64,
         {
             "convolutional": True,
             "latent_dim": 16,
-            "term_weights": {"contrastive": 200.0, "label_ce": 30.0},
+            "term_weights": {"contrastive": 250.0, "label_ce": 30.0},
+            "realism": 24.0,
         },
-        {"epochs": 20, "batch_size": 200, "learning_rate": 2e-3, "decay": True},
+        0.2,
+        {"epochs": 10, "batch_size": 200, "learning_rate": 2e-3, "decay": True},
     ),
 }
 

@@ -8,7 +8,8 @@ from preprocess.files import check_shards, read_manifest
 from preprocess.quiet import import_tensorflow
 from preprocess.records import SPLITS, image_key
 
-CONDITIONS = ("image", "text")
+# What a model can be told of an image: its embedding, a caption's, its attributes, or attributes and a caption's.
+CONDITIONS = ("image", "text", "attributes", "both")
 MADE_BY = "python clip_wrapper.py data/bucolic/shards"
 # Encoded records in the shuffle buffer: about 45 kB each with 64, 128 and 224 px JPEGs.
 SHUFFLE_BUFFER = 2048
@@ -27,6 +28,7 @@ class DataInfo:
         clip: name, embedding_dim, weights_sha256 ... of the encoder. clip_spec: what loads it again. precision: of its
             arithmetic.
         theme: the theme the photographs were chosen by. shards: the files' names.
+        attributes: the names of the records' attributes, empty where they have none.
         settings: all that decides which images and captions are in it.
     """
 
@@ -40,6 +42,7 @@ class DataInfo:
     precision: str
     theme: str
     shards: tuple
+    attributes: tuple
     settings: dict
 
     def examples(self, condition, split):
@@ -47,6 +50,11 @@ class DataInfo:
         if split == "val" and condition == "text":
             return self.caption_counts["val"]
         return self.counts[split]
+
+    def condition_dim(self, condition):
+        """The numbers of what a model is told with one of `CONDITIONS`."""
+        embedding = 0 if condition == "attributes" else self.embedding_dim
+        return embedding + (len(self.attributes) if condition in ("attributes", "both") else 0)
 
 
 def read_info(folder):
@@ -79,34 +87,42 @@ def _info_of(folder, manifest):
         precision=manifest["precision"],
         theme=settings["shards"]["theme"],
         shards=tuple(manifest["shards"]),
+        attributes=tuple(settings["shards"].get("attributes", ())),
         settings=settings["shards"],
     )
 
 
-def _parser(size, embedding_dim, with_texts):
+def _parser(info, size, condition):
+    """A function from a record to what of it belongs to a condition."""
     import tensorflow as tf
 
-    features = {
-        image_key(size): tf.io.FixedLenFeature([], tf.string),
-        "image_embedding": tf.io.FixedLenFeature([embedding_dim], tf.float32),
-    }
-    if with_texts:
-        features["text_embeddings"] = tf.io.FixedLenSequenceFeature([embedding_dim], tf.float32, allow_missing=True)
-
-    def parse(record):
-        return tf.io.parse_single_example(record, features)
-
-    return parse
+    d = info.embedding_dim
+    features = {image_key(size): tf.io.FixedLenFeature([], tf.string)}
+    if condition == "image":
+        features["image_embedding"] = tf.io.FixedLenFeature([d], tf.float32)
+    if condition in ("text", "both"):
+        features["text_embeddings"] = tf.io.FixedLenSequenceFeature([d], tf.float32, allow_missing=True)
+    if condition in ("attributes", "both"):
+        features["attributes"] = tf.io.FixedLenFeature([len(info.attributes)], tf.int64)
+    return lambda record: tf.io.parse_single_example(record, features)
 
 
-def _decoder(size, embedding):
-    """A function from a parsed record to its image and what `embedding` takes from it."""
+def _decoder(size, condition):
+    """A function from a parsed record to its image and what a model may be told: one row a caption where it has any."""
     import tensorflow as tf
 
     def decode(parsed):
         image = tf.io.decode_jpeg(parsed[image_key(size)], channels=3, dct_method="INTEGER_ACCURATE")
         image = tf.image.convert_image_dtype(tf.ensure_shape(image, (size, size, 3)), tf.float32)
-        return image, parsed[embedding]
+        if condition == "image":
+            return image, parsed["image_embedding"]
+        if condition == "text":
+            return image, parsed["text_embeddings"]
+        attributes = tf.cast(parsed["attributes"], tf.float32)
+        if condition == "attributes":
+            return image, attributes
+        texts = parsed["text_embeddings"]
+        return image, tf.concat([tf.tile(attributes[None], (tf.shape(texts)[0], 1)), texts], axis=1)
 
     return decode
 
@@ -136,15 +152,16 @@ def _shuffled(dataset, count, seed, epoch):
 
 
 def load(folder, size, condition, split, batch_size, seed=0, first_epoch=0, repeat=False):
-    """Batches of (image, embedding) from a folder of embedded shards.
+    """Batches of (image, what a model is told of it) from a folder of embedded shards.
 
-    Training shuffles encoded records, anew each epoch, draws one caption an image where the condition is text, and
-    drops the last incomplete batch. Validation keeps the order and every image, or with text every caption.
+    Training shuffles encoded records, anew each epoch, draws one caption an image where the condition has text, and
+    drops the last incomplete batch. Validation keeps the order and every image, with "text" once for every caption,
+    with "both" with its first.
 
     Args:
         folder: a folder that clip_wrapper.py made.
         size: 64 or 128, or another size that the records hold, in pixels.
-        condition: "image" or "text": which embedding goes with an image.
+        condition: one of `CONDITIONS`.
         split: "train" or "val".
         batch_size: pairs a batch.
         seed: the same seed gives the same batches in the same order.
@@ -152,8 +169,8 @@ def load(folder, size, condition, split, batch_size, seed=0, first_epoch=0, repe
         repeat: whether to go on with further epochs without end.
 
     Returns:
-        A `tf.data.Dataset` of image float32 (batch_size, size, size, 3) in [0, 1] and embedding float32
-        (batch_size, d), L2-normalised.
+        A `tf.data.Dataset` of image float32 (batch_size, size, size, 3) in [0, 1] and condition float32
+        (batch_size, `condition_dim`): embeddings are L2-normalised, attributes 0 or 1 and before them.
 
     Raises:
         UserError: see `read_info`; a size, condition or split that is not there; fewer images than a batch.
@@ -167,6 +184,8 @@ def load(folder, size, condition, split, batch_size, seed=0, first_epoch=0, repe
         )
     if condition not in CONDITIONS or split not in SPLITS:
         raise UserError(f"condition is one of {CONDITIONS} and split one of {SPLITS}, not {condition!r} and {split!r}.")
+    if condition in ("attributes", "both") and not info.attributes:
+        raise UserError(f"{folder} has no attributes; prepare portraits with `python -m preprocess.celeba`.")
     training = split == "train"
     if not info.counts[split]:
         raise UserError(f"{folder} has no {split} images; prepare more images, with --theme or --words.")
@@ -176,14 +195,15 @@ def load(folder, size, condition, split, batch_size, seed=0, first_epoch=0, repe
             "use a smaller --batch-size or more images."
         )
     tf = import_tensorflow()
-    by_text = condition == "text"
-    parse = _parser(size, info.embedding_dim, by_text)
-    decode = _decoder(size, "text_embeddings" if by_text else "image_embedding")
+    by_text = condition in ("text", "both")
+    parse, decode = _parser(info, size, condition), _decoder(size, condition)
     paths = [str(info.folder / name) for name in info.shards if name.startswith(split)]
     if not training:
         records = tf.data.TFRecordDataset(paths)
         pairs = records.map(lambda record: decode(parse(record)), num_parallel_calls=tf.data.AUTOTUNE)
-        batches = (pairs.flat_map(_with_each) if by_text else pairs).batch(batch_size)
+        if condition == "both":
+            pairs = pairs.map(lambda image, told: (image, told[0]))
+        batches = (pairs.flat_map(_with_each) if condition == "text" else pairs).batch(batch_size)
         # flat_map hides how many there are.
         steps = -(-info.examples(condition, split) // batch_size)
         return batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
@@ -203,7 +223,7 @@ def load(folder, size, condition, split, batch_size, seed=0, first_epoch=0, repe
             # One seed an epoch and a place in it, far apart for neighbouring seeds.
             place = tf.stack([seed * 1_000_003 + epoch, number])
             chosen = tf.random.stateless_uniform((), place, 0, tf.shape(embedding)[0], tf.int32)
-            embedding = tf.ensure_shape(embedding[chosen], (info.embedding_dim,))
+            embedding = tf.ensure_shape(embedding[chosen], (info.condition_dim(condition),))
         return image, embedding
 
     epochs = tf.data.Dataset.range(first_epoch, tf.int64.max if repeat else first_epoch + 1)

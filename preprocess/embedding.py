@@ -93,15 +93,20 @@ def _embed_shards(encoder, shards, out, source):
 
 
 def embed_shard(encoder, source, target, size, progress):
-    """Writes a shard again with embeddings of its `size` px images and its captions; calls `progress(images done)`."""
+    """Writes a shard again with embeddings of its `size` px images and its captions; calls `progress(images done)`.
+
+    A caption that several images share, as portraits with the same attributes do, is embedded once a shard.
+    """
     tf = import_tensorflow()
+    known = {}
     with atomic_path(target) as partial, tf.io.TFRecordWriter(str(partial)) as writer:
         stored = read_shard(source)
         while examples := list(itertools.islice(stored, RECORDS_AT_ONCE)):
             captions = [captions_of(example) for example in examples]
             images = encoder.encode_images([Image.open(io.BytesIO(jpeg_of(example, size))) for example in examples])
-            texts = encoder.encode_texts([text for texts in captions for text in texts])
-            ends = np.cumsum([len(texts) for texts in captions])[:-1]
-            for example, image, its_texts in zip(examples, images, np.split(texts, ends)):
-                writer.write(add_embeddings(example, image, its_texts))
+            new = list(dict.fromkeys(text for texts in captions for text in texts if text not in known))
+            if new:
+                known.update(zip(new, encoder.encode_texts(new)))
+            for example, image, texts in zip(examples, images, captions):
+                writer.write(add_embeddings(example, image, np.array([known[text] for text in texts])))
             progress(len(examples))

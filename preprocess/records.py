@@ -7,6 +7,7 @@ A record is a `tf.train.Example`:
 | image_id | int64 | the image's id in its data set |
 | file_name | bytes | its name in the archive |
 | captions | bytes, any number | all captions, UTF-8 |
+| attributes | int64, any number | 0 or 1 each, of portraits; see preprocess.attributes |
 | image_64, image_128, image_224 | bytes | square JPEGs, one for every size that was asked for |
 | image_embedding | float, d | added by clip_wrapper: unit length |
 | text_embeddings | float, captions x d | added by clip_wrapper: one a caption, unit length |
@@ -47,8 +48,8 @@ def _bytes_feature(values):
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
 
 
-def encode(image_id, file_name, captions, jpegs):
-    """Serialises a record. `jpegs` maps a size in pixels to the bytes of a square JPEG."""
+def encode(image_id, file_name, captions, jpegs, attributes=()):
+    """Serialises a record. `jpegs` maps a size in pixels to the bytes of a square JPEG; attributes are 0 or 1."""
     import tensorflow as tf
 
     feature = {
@@ -56,6 +57,8 @@ def encode(image_id, file_name, captions, jpegs):
         "file_name": _bytes_feature([file_name.encode()]),
         "captions": _bytes_feature([caption.encode(errors="replace") for caption in captions]),
     }
+    if attributes:
+        feature["attributes"] = tf.train.Feature(int64_list=tf.train.Int64List(value=attributes))
     for size, jpeg in jpegs.items():
         feature[image_key(size)] = _bytes_feature([jpeg])
     return _serialize(tf.train.Example(features=tf.train.Features(feature=feature)))

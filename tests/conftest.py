@@ -155,3 +155,19 @@ def digit_run(tmp_path_factory):
     settings = {**VARIANTS["mnist-clip-vae"].settings, "epochs": 2, "batch_size": 32, "width": 1 / 8}
     train("mnist-clip-vae", None, out, Settings(**settings))
     return out
+
+
+@pytest.fixture(scope="session")
+def portraits(tmp_path_factory):
+    """Drawn faces with attributes, embedded with the small CLIP of the drawn scenes."""
+    from preprocess.celeba import preprocess_celeba
+    from preprocess.embedding import embed_folder
+    from preprocess.encoders import EncoderProcess
+    from preprocess.faces.archive import ARCHIVE, TABLE, write_archive
+
+    folder = tmp_path_factory.mktemp("celeba")
+    write_archive(folder / "faces", 60, seed=0, workers=1)
+    preprocess_celeba(folder / "faces" / ARCHIVE, folder / "faces" / TABLE, folder / "shards", shard_size=20)
+    with EncoderProcess(str(PASTURE_CLIP)) as encoder:
+        embed_folder(folder / "shards", folder / "embedded", encoder)
+    return folder / "embedded"

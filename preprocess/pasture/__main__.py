@@ -2,23 +2,14 @@
 
 import argparse
 
-from preprocess.errors import check_whole, run_command
-from preprocess.parallel import available_cores
+from preprocess.errors import run_command
+from preprocess.options import parse_drawing_options
 from preprocess.wording import counted
 
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m preprocess.pasture", description=__doc__.split(":")[0] + ".")
-    parser.add_argument("--out", default="data/pasture", help="folder for the archive (default: %(default)s)")
-    parser.add_argument("--count", type=int, default=2500, help="pictures to draw (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same pictures (default: 0)")
-    parser.add_argument("--workers", type=int, default=available_cores(), help="processes (default: one a core)")
-    parser.add_argument("--overwrite", action="store_true", help="empty the folder if made with other settings")
-    arguments = parser.parse_args()
-    for option, number, least in (
-        ("count", arguments.count, 1), ("workers", arguments.workers, 1), ("seed", arguments.seed, 0),
-    ):  # fmt: skip
-        check_whole(option, number, least)
+    arguments = parse_drawing_options(parser, "data/pasture", 2500)
     from preprocess.pasture.archive import write_archive
 
     scenes = write_archive(arguments.out, arguments.count, arguments.seed, arguments.workers, arguments.overwrite)

@@ -55,6 +55,18 @@ def test_loss_is_the_sum_of_its_parts():
     assert logs["loss"] == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_critic_pulls_at_training_and_leaves_validation_alone():
+    plain, model = small(convolutional=True), small(convolutional=True, realism=2.0)
+    model.compile("adam")
+    logs = model.evaluate(batches(), return_dict=True, verbose=0)
+    assert logs["realism"] > 0 and logs["critic"] > 0
+    assert logs["loss"] == pytest.approx(sum(logs[name] for name in WEIGHTS), rel=1e-5)
+    history = model.fit(batches(), verbose=0, shuffle=False).history
+    trained = 2 * history["realism"][0] + history["critic"][0] + sum(history[name][0] for name in WEIGHTS)
+    assert history["loss"][0] == pytest.approx(trained, rel=1e-4)
+    assert len(model.trainable_weights) == len(plain.trainable_weights) + len(model.critic.trainable_weights)
+
+
 def batches(batch=12):
     import tensorflow as tf
 

@@ -28,3 +28,16 @@ def test_epochs_are_permutations_and_begin_anywhere():
     ((image, label),) = next(iter(digit_batches(images, labels, settings, 1)))
     np.testing.assert_array_equal(label, shown[1][:10])
     np.testing.assert_allclose(image[:, 5, 5, 0], np.asarray(label) / 255, rtol=1e-6)
+
+
+def test_pixels_of_some_images_are_drawn_by_lot():
+    images, labels = np.full((400, 28, 28, 1), 51, np.uint8), np.zeros(400, np.int32)
+    batches = digit_batches(images, labels, Settings(batch_size=100), 0, binarised=0.25)
+    shown = np.concatenate([np.asarray(image) for ((image, _),) in itertools.islice(batches, 4)])
+    of_lots = np.all((shown == 0) | (shown == 1), axis=(1, 2, 3))
+    assert 70 < of_lots.sum() < 130
+    # Their grey is kept in the mean, and no two are alike.
+    assert abs(shown[of_lots].mean() - 0.2) < 0.01 and np.allclose(shown[~of_lots], 0.2)
+    assert len(np.unique(shown[of_lots], axis=0)) == of_lots.sum()
+    again = np.concatenate([np.asarray(image) for ((image, _),) in itertools.islice(batches, 4)])
+    np.testing.assert_array_equal(again, shown)

@@ -5,14 +5,15 @@ import zipfile
 import pytest
 from conftest import shared, write_coco
 
-from preprocess import coco
-from preprocess.captions import theme_words
-from preprocess.coco import choose_photos, list_images, plan_shards, preprocess_coco
+from preprocess import shards as writing
+from preprocess.captions import find_captions, read_captions, theme_words
+from preprocess.coco import choose_photos, preprocess_coco
 from preprocess.errors import UserError
 from preprocess.files import read_manifest
 from preprocess.images import square_jpegs
 from preprocess.records import captions_of, jpeg_of, read_shard, shard_paths, split_of
 from preprocess.records import encode as encode_record
+from preprocess.shards import list_images, plan_shards, prepare
 
 
 def contents(folder):
@@ -55,13 +56,13 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_bytes(pasture, shards, tm
         finished.append(path.name)
         write_json(path, value)
 
-    write_json = coco.write_json
-    monkeypatch.setattr(coco, "write_json", interrupted)
+    write_json = writing.write_json
+    monkeypatch.setattr(writing, "write_json", interrupted)
     with pytest.raises(KeyboardInterrupt):
         preprocess_coco(pasture / "train2017.zip", out, theme="large", shard_size=16)
     assert finished
     times = {name: (out / name).stat().st_mtime_ns for name in finished}
-    monkeypatch.setattr(coco, "write_json", write_json)
+    monkeypatch.setattr(writing, "write_json", write_json)
     preprocess_coco(pasture / "train2017.zip", out, theme="large", shard_size=16)
     assert contents(out) == contents(shards)
     assert times == {name: (out / name).stat().st_mtime_ns for name in finished}
@@ -87,7 +88,7 @@ def test_the_split_depends_on_the_id_alone(pasture, shards, tmp_path):
 
 
 def test_shards_follow_the_order_of_ids(pasture):
-    images = list_images(pasture / "train2017.zip")
+    images = list_images(pasture / "train2017.zip", "train2017.zip")
     captions = {name: (int(name[:12]), ["a cow"]) for name in reversed(images)}
     photos = choose_photos(images, captions, ["cow"], "captions")
     for photos_of_shard in plan_shards(photos, 10).values():
@@ -137,7 +138,7 @@ def test_only_bad_images_leave_only_their_reasons(tmp_path):
 
 
 def test_captions_of_other_images_and_themes_without_match_are_errors(pasture):
-    images = list_images(pasture / "train2017.zip")
+    images = list_images(pasture / "train2017.zip", "train2017.zip")
     with pytest.raises(UserError, match="none of the zip's images"):
         choose_photos(images, {"other.jpg": (1, ["a cow"])}, ["cow"], "captions.json")
     with pytest.raises(UserError, match="no caption in captions.json holds any of: zebra"):
@@ -146,10 +147,10 @@ def test_captions_of_other_images_and_themes_without_match_are_errors(pasture):
 
 def test_reads_real_photographs():
     zip_path = shared("data", "photos", "full_size", "train2017.zip")
-    images = list_images(zip_path)
-    captions = coco.read_captions(*coco.find_captions(zip_path))
+    images = list_images(zip_path, "train2017.zip")
+    captions = read_captions(*find_captions(zip_path))
     photos = choose_photos(images, captions, theme_words("large"), "captions")
-    jpegs, reason = coco.prepare(photos[0], str(zip_path), (64,))
+    jpegs, reason = prepare(photos[0], str(zip_path), (64,))
     assert reason is None
     assert encode_record(photos[0].image_id, "a.jpg", photos[0].captions, jpegs)
     with zipfile.ZipFile(zip_path) as archive:

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from preprocess.datasets import load, read_info
+from preprocess.datasets import CONDITIONS, load, read_info
 from preprocess.errors import UserError
 from preprocess.records import jpeg_of, read_shard, shard_paths
 
@@ -128,3 +128,23 @@ def test_folders_that_are_not_embedded_are_errors(shards, embedded, tmp_path):
     shard_paths(tmp_path / "copy", "val")[0].unlink()
     with pytest.raises(UserError, match=r"lacks val-00000\.tfrecord"):
         read_info(tmp_path / "copy")
+
+
+def test_portraits_come_with_attributes_sentences_or_both(portraits):
+    info = read_info(portraits)
+    d = info.embedding_dim
+    batches = {name: next(iter(load(portraits, 64, name, "train", 8, seed=2))) for name in CONDITIONS}
+    told = {name: np.asarray(condition) for name, (_, condition) in batches.items()}
+    assert {name: rows.shape[1] for name, rows in told.items()} == {
+        "image": d, "text": d, "attributes": 40, "both": 40 + d,
+    }  # fmt: skip
+    for name, rows in told.items():
+        assert info.condition_dim(name) == rows.shape[1]
+    np.testing.assert_array_equal(told["both"], np.concatenate([told["attributes"], told["text"]], axis=1))
+    assert set(np.unique(told["attributes"])) == {0, 1}
+    for name in CONDITIONS:
+        np.testing.assert_array_equal(batches[name][0], batches["image"][0])
+    counts = {
+        name: sum(len(image) for image, _ in load(portraits, 64, name, "val", 8)) for name in ("attributes", "both")
+    }
+    assert set(counts.values()) == {info.counts["val"]}

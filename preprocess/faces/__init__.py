@@ -1,0 +1,1 @@
+"""Drawn faces in CelebA's format, for machines without CelebA."""

@@ -1,0 +1,20 @@
+"""Draws faces into a CelebA-like archive: `python -m preprocess.faces --out data/faces --count 3000`."""
+
+import argparse
+
+from preprocess.errors import run_command
+from preprocess.options import parse_drawing_options
+from preprocess.wording import counted
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m preprocess.faces", description=__doc__.split(":")[0] + ".")
+    arguments = parse_drawing_options(parser, "data/faces", 3000)
+    from preprocess.faces.archive import ARCHIVE, write_archive
+
+    write_archive(arguments.out, arguments.count, arguments.seed, arguments.workers, arguments.overwrite)
+    print(f"Drew {counted(arguments.count, 'face')} into {arguments.out}/{ARCHIVE}.")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,56 @@
+"""Writes drawn faces as an archive and a table in CelebA's format."""
+
+import functools
+import io
+import pathlib
+import zipfile
+
+import numpy as np
+from tqdm import tqdm
+
+from preprocess.attributes import ATTRIBUTES
+from preprocess.faces.paint import paint_face
+from preprocess.faces.people import sample_person
+from preprocess.files import MANIFEST, atomic_path, open_folder, write_json, write_text
+from preprocess.parallel import ordered_map
+
+ARCHIVE, TABLE = "img_align_celeba.zip", "list_attr_celeba.txt"
+
+
+def draw(index, seed=0):
+    """Draws face number `index`. Returns its JPEG and its attributes, {name: bool}."""
+    rng = np.random.default_rng([seed, index])
+    person = sample_person(rng)
+    buffer = io.BytesIO()
+    paint_face(rng, person).save(buffer, "JPEG", quality=92)
+    return buffer.getvalue(), person
+
+
+def write_archive(out, count, seed, workers, overwrite=False):
+    """Writes `img_align_celeba.zip` and `list_attr_celeba.txt` to the folder `out`, unless they are there.
+
+    Args:
+        out: the folder.
+        count: faces. seed: the same seed draws the same faces. workers: processes.
+        overwrite: whether to empty a folder made with other settings.
+
+    Raises:
+        UserError: see `open_folder`.
+    """
+    out = pathlib.Path(out)
+    with open_folder(out, {"faces": count, "seed": seed}, overwrite) as manifest:
+        if not manifest["complete"]:
+            _draw_all(out, count, seed, workers)
+            write_json(out / MANIFEST, manifest | {"complete": True, "kind": "faces"})
+
+
+def _draw_all(out, count, seed, workers):
+    rows = []
+    with atomic_path(out / ARCHIVE) as partial, zipfile.ZipFile(partial, "w") as archive:
+        drawn = ordered_map(functools.partial(draw, seed=seed), range(count), workers)
+        for index, (jpeg, person) in enumerate(tqdm(drawn, "drawing", count, unit="face")):
+            name = f"{index + 1:06d}.jpg"
+            # A fixed date, so that the same seed gives the same bytes.
+            archive.writestr(zipfile.ZipInfo(f"img_align_celeba/{name}", (2017, 1, 1, 0, 0, 0)), jpeg)
+            rows.append(" ".join([name, *(f"{1 if person[name] else -1:2d}" for name in ATTRIBUTES)]))
+    write_text(out / TABLE, "\n".join([str(count), " ".join(ATTRIBUTES) + " ", *rows]) + "\n")
