@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from cvae import losses, published
@@ -13,6 +14,10 @@ from preprocess.mnist import IMAGE_SIZE, LABELS
 
 MAX_SCALE = 100.0
 WEIGHTS = {"contrastive": 1.0, "image_kl": 1.0, "label_kl": 1.0, "image_bce": 1.0, "label_ce": 1.0}
+
+
+def _at_most_the_cap(log_scale):
+    return ops.minimum(log_scale, math.log(MAX_SCALE))
 
 
 @keras.saving.register_keras_serializable("cvae")
@@ -27,14 +32,14 @@ class ClipVAE(keras.Model):
         latent_dim: numbers in a latent.
         width, depth: units and blocks of the residual perceptrons.
         convolutional: whether the image's encoder and decoder are convolutions instead, of width / 2 channels at 14 px
-            and width at 7 px, with 4 width hidden units between those and the latent.
+            and width at 7 px, with 4 width hidden units between those and the latent; depth then says nothing.
         share_blocks: whether the blocks of a perceptron are one block, applied `depth` times.
         term_weights: factors on the loss's terms that differ from `WEIGHTS`.
         realism: weight in training of a `cvae.label_critic.LabelCritic`, which is shown pictures of labels, and of
             Gaussian noise, asked to be the label whose latent is nearest; 0 for the loss above alone.
-        original: whether to train as the original does: KL and BCE averaged over dimensions and pixels, which makes the
-            KL weigh 784 / latent_dim times as much; noise uniform in [0, 1); two pairs of one label each counted as
-            wrong for the other.
+        original: whether to train with the original's loss: KL and BCE averaged over dimensions and pixels, which makes
+            the KL weigh 784 / latent_dim times as much; noise uniform in [0, 1); two pairs of one label each counted as
+            wrong for the other. (The original encodes twice and draws other noise for its contrastive loss.)
 
     Call arguments:
         inputs: (image, label): float32 (n, 28, 28, 1) in [0, 1] and int (n,), 0 to 9.
@@ -77,7 +82,12 @@ class ClipVAE(keras.Model):
         self.label_decoder = self._build_label_decoder()
         self.critic = LabelCritic(self.channels, dtype=self.dtype_policy) if realism else None
         self.log_scale = self.add_weight(
-            shape=(), initializer=keras.initializers.Constant(math.log(1 / 0.07)), dtype="float32", name="log_scale"
+            shape=(),
+            initializer=keras.initializers.Constant(math.log(1 / 0.07)),
+            # As in CLIP's training, after each step: beyond the cap the loss has no gradient that leads back.
+            constraint=_at_most_the_cap,
+            dtype="float32",
+            name="log_scale",
         )
         self.sampling = UniformSampling(dtype="float32") if original else Sampling(dtype="float32")
         names = (*WEIGHTS, *(("realism", "critic") if realism else ()))
@@ -162,7 +172,7 @@ class ClipVAE(keras.Model):
 
     def logit_scale(self):
         """CLIP's learnable factor on cosines, at most 100."""
-        return ops.exp(ops.minimum(self.log_scale, math.log(MAX_SCALE)))
+        return ops.exp(_at_most_the_cap(self.log_scale))
 
     @property
     def seed_generators(self):
@@ -172,6 +182,12 @@ class ClipVAE(keras.Model):
     def reparameterize(self, mean, log_var):
         """Draws z, float32 (n, latent_dim), from the posterior."""
         return self.sampling(mean, log_var)
+
+    def noise(self, shape, seed):
+        """The noise of a posterior's samples as it is in training, float32 of that shape, by NumPy."""
+        rng = np.random.default_rng(seed)
+        drawn = rng.random(shape) if self.original else rng.standard_normal(shape)
+        return drawn.astype(np.float32)
 
     def call(self, inputs, training=False):
         image, label = inputs
@@ -211,7 +227,8 @@ class ClipVAE(keras.Model):
 
     def _criticism(self, image, label, label_z):
         """The critic's loss and the decoder's before it: three pictures in four of noise, the others of labels."""
-        of_labels = ops.shape(image)[0] // 5
+        # At least one of a label, in a batch of one image too.
+        of_labels = (ops.shape(image)[0] + 4) // 5
         noise = keras.random.normal((3 * of_labels, self.latent_dim), seed=self.sampling.seed_generator)
         label_means = ops.stop_gradient(self.encode_label(ops.arange(LABELS))[0])
         nearest = ops.argmax(ops.matmul(noise, ops.transpose(ops.normalize(label_means, axis=-1))), axis=-1)
@@ -240,7 +257,9 @@ class ClipVAE(keras.Model):
             network.set_weights(arrays)
         if "logit_scale" not in state:
             raise UserError(f"{path} lacks 'logit_scale'; it holds other weights than a CLIP-VAE's.")
-        model.log_scale.assign(state["logit_scale"])
+        if state["logit_scale"].size != 1:
+            raise UserError(f"{path} holds {state['logit_scale'].size} logit scales, not one.")
+        model.log_scale.assign(state["logit_scale"].reshape(()))
         return model
 
     def get_config(self):

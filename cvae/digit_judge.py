@@ -1,4 +1,8 @@
-"""An independent classifier of digits, which says what a drawn one shows; it has no part in training the models."""
+"""A classifier of digits, which says what a drawn one shows.
+
+It learns from the same training images as the models, and has no part in their training; a model with a critic has been
+taught by another classifier to be read.
+"""
 
 import numpy as np
 from tqdm import tqdm
@@ -30,8 +34,11 @@ def build_judge():
     )
 
 
-def train_judge(digits, path):
-    """Trains the classifier on a `preprocess.mnist.Digits`, or loads the one that was trained at `path` before.
+def train_judge(digits, folder):
+    """Trains the classifier on a `preprocess.mnist.Digits`, or loads the one that was trained on them before.
+
+    Args:
+        digits: what to learn from. folder: where the classifier's weights are kept, by the digits' checksum.
 
     Returns:
         (classifier, its accuracy on the test images).
@@ -41,11 +48,10 @@ def train_judge(digits, path):
 
     keras.utils.set_random_seed(SEED)
     judge = build_judge()
-    judge.compile(Adam(LEARNING_RATE), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    if path.is_file():
-        judge.load_weights(path)
-    else:
+    path = folder / f"judge-{digits.checksum()[:8]}.weights.h5"
+    if not (path.is_file() and _load(judge, path)):
         images, labels = digits.images["train"] / np.float32(255), digits.labels["train"]
+        judge.compile(Adam(LEARNING_RATE), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         steps = EPOCHS * -(-len(images) // BATCH_SIZE)
         with tqdm(total=steps, desc="training the judge", unit="step") as bar:
             step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
@@ -54,6 +60,15 @@ def train_judge(digits, path):
             judge.save_weights(partial)
     right = classify(judge, digits.images["test"] / np.float32(255)).argmax(1) == digits.labels["test"]
     return judge, float(right.mean())
+
+
+def _load(judge, path):
+    """Loads the classifier's weights; False if the file is damaged, to be written again."""
+    try:
+        judge.load_weights(path)
+    except (OSError, ValueError, KeyError):
+        return False
+    return True
 
 
 def classify(judge, images):

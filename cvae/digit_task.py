@@ -73,9 +73,12 @@ def digit_batches(images, labels, settings, first_epoch=None, binarised=0.0):
         image = tf.cast(tf.gather(images, chosen), tf.float32) / 255
         if binarised:
             # One seed an epoch and its batch, by the batch's first image.
-            place = tf.stack([settings.seed * 1_000_003 + tf.cast(epoch, tf.int32), chosen[0]])
-            lots = tf.random.stateless_uniform(tf.shape(image), place)
-            which = tf.random.stateless_uniform((tf.shape(image)[0], 1, 1, 1), place + 1) < binarised
+            epoch_seed = tf.random.experimental.stateless_fold_in([settings.seed, 0], epoch)
+            seeds = tf.random.experimental.stateless_split(
+                tf.random.experimental.stateless_fold_in(epoch_seed, chosen[0]), 2
+            )
+            lots = tf.random.stateless_uniform(tf.shape(image), seeds[0])
+            which = tf.random.stateless_uniform((tf.shape(image)[0], 1, 1, 1), seeds[1]) < binarised
             image = tf.where(which, tf.cast(lots < image, tf.float32), image)
         return ((image, tf.gather(labels, chosen)),)
 
@@ -96,14 +99,18 @@ class DigitTask(Task):
         validation = np.arange(count) % VALIDATION_SHARE == 0
         self.rows = {"train": np.flatnonzero(~validation), "val": np.flatnonzero(validation)}
         self.count = len(self.rows["train"])
-        self.config = {"data": data and str(data), "digits": self.digits.describe()}
+        self.config = {
+            "data": data and str(data),
+            "digits": self.digits.describe(),
+            "checksum": self.digits.checksum(),
+        }
 
     @property
     def steps(self):
         return epoch_steps(self.count, self.settings.batch_size)
 
     def has_data_of(self, config):
-        return config.get("digits") == self.config["digits"]
+        return config.get("checksum") == self.config["checksum"]
 
     def check_data(self):
         print(f"note: {self.digits.describe()}.")
@@ -111,7 +118,7 @@ class DigitTask(Task):
             raise UserError(f"{self.count} digits are fewer than one batch; use a smaller --batch-size.")
 
     def build(self):
-        # Convolutions have width / 2 channels at the least; below 4 there would be none.
+        # Narrower convolutions, of width / 2 channels, learn nothing.
         width = max(4, round(self.variant.width * self.settings.width))
         return build_model(self.settings, self.steps, width=width, **self.variant.model)
 

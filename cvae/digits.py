@@ -14,7 +14,7 @@ from preprocess.mnist import IMAGE_SIZE, LABELS
 
 
 def draw_labels(model, labels, count, seed):
-    """Draws `count` pictures for each label, from latents drawn from the label's posterior.
+    """Draws `count` pictures for each label, from latents drawn from the label's posterior as in training.
 
     The noise depends on the seed and on the picture's number alone.
 
@@ -28,7 +28,7 @@ def draw_labels(model, labels, count, seed):
         float32 (labels, count, 28, 28, 1) in [0, 1].
     """
     mean, log_var = (np.asarray(part) for part in model.encode_label(np.array(list(labels), np.int32)))
-    noise = np.random.default_rng(seed).standard_normal((count, model.latent_dim)).astype(np.float32)
+    noise = model.noise((count, model.latent_dim), seed)
     z = mean[:, None] + np.exp(0.5 * log_var)[:, None] * noise
     pictures = model.decode_image(z.reshape(-1, model.latent_dim))
     return np.asarray(pictures).reshape(len(mean), count, *pictures.shape[1:])
@@ -88,7 +88,14 @@ def draw_strokes(strokes):
     image = np.asarray(canvas.resize((IMAGE_SIZE, IMAGE_SIZE), Image.BOX), np.float32) / 255
     mass = [np.average(np.arange(IMAGE_SIZE), weights=image.sum(axis)) for axis in (1, 0)]
     shift = [round((IMAGE_SIZE - 1) / 2 - place) for place in mass]
-    return np.roll(image, shift, axis=(0, 1))[..., None]
+    return _shifted(image, *shift)[..., None]
+
+
+def _shifted(image, down, right):
+    """An image (h, w) moved by whole pixels; what leaves it is lost, what comes in is black."""
+    margin = max(abs(down), abs(right))
+    rows, columns = (slice(margin - move, margin - move + size) for move, size in zip((down, right), image.shape))
+    return np.pad(image, margin)[rows, columns]
 
 
 def map_latents(images_z, labels_z, seed=0):
@@ -164,6 +171,7 @@ def generate_digits(run, labels, count=4, seed=0, out=None):
     from PIL import Image
 
     check_labels(labels)
+    labels = list(dict.fromkeys(labels))
     check_whole("count", count, 1)
     check_whole("seed", seed, 0)
     folder = pathlib.Path(out or pathlib.Path(run) / "generated")

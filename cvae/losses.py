@@ -108,7 +108,8 @@ def contrastive(image_z, label_z, scale, labels=None):
         float32 (n,), the mean of both directions.
     """
     image_z, label_z = (ops.normalize(ops.cast(z, "float32"), axis=-1) for z in (image_z, label_z))
-    logits = scale * ops.matmul(image_z, ops.transpose(label_z))
+    with _full_precision():
+        logits = scale * ops.matmul(image_z, ops.transpose(label_z))
     count = ops.shape(logits)[0]
     same = ops.eye(count, dtype="bool") if labels is None else ops.equal(labels[:, None], labels[None, :])
     right = ops.where(same, logits, -1e9)

@@ -10,7 +10,8 @@ class Adam(keras.optimizers.Adam):
 
     Keras 3 writes an update out in a dozen operations; on a CPU the fused kernel takes a third of their time, for few
     large variables as for many small ones. State, arguments and results are the same (see the tests), except that the
-    gradient of an embedding is summed over a batch before it is squared, as on other backends, which keep Keras' way.
+    gradient of an embedding is summed over a batch before it is squared, as on other backends. Those, and `amsgrad`,
+    keep Keras' way.
     """
 
     def update_step(self, gradient, variable, learning_rate):

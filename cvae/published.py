@@ -57,11 +57,16 @@ def architecture_of(state, path):
         width, pixels = state["image_encoder.stem.weight"].shape
         latent_dim = state["image_encoder.to_mu.weight"].shape[0]
         labels = state["label_encoder.net.0.weight"].shape[0]
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, IndexError) as error:
         raise UserError(f"{path} holds other weights than a CLIP-VAE's ({error}).") from None
     if (pixels, labels) != (784, 10):
         raise UserError(f"{path} is for {pixels} pixels and {labels} labels; a CLIP-VAE here takes 784 and 10.")
-    numbers = {int(found[1]) for name in state if (found := re.match(r"image_encoder\.blocks\.(\d+)\.", name))}
+    numbers, others = (
+        {int(found[1]) for name in state if (found := re.match(rf"{network}\.blocks\.(\d+)\.", name))}
+        for network in ("image_encoder", "image_decoder")
+    )
+    if numbers != others:
+        raise UserError(f"{path} has {len(numbers)} blocks in one perceptron and {len(others)} in the other.")
     shared = all(
         np.array_equal(array, state.get(re.sub(r"blocks\.\d+", "blocks.0", name), array))
         for name, array in state.items()

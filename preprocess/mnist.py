@@ -2,6 +2,8 @@
 
 import dataclasses
 import gzip
+import hashlib
+import math
 import pathlib
 import struct
 import zlib
@@ -42,6 +44,14 @@ class Digits:
         counts = {split: len(labels) for split, labels in self.labels.items()}
         return f"{counts['train']} digits to train on and {counts['test']} to test with, {self.source}"
 
+    def checksum(self):
+        """The SHA-256 of all images and labels, in hex."""
+        digest = hashlib.sha256()
+        for split in ("train", "test"):
+            digest.update(np.ascontiguousarray(self.images[split]))
+            digest.update(np.ascontiguousarray(self.labels[split]))
+        return digest.hexdigest()
+
 
 def _read(folder, name):
     """The bytes of a file, gzipped or not."""
@@ -52,7 +62,8 @@ def _read(folder, name):
         if gzipped.is_file():
             return gzipped, gzip.decompress(gzipped.read_bytes())
     except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{gzipped} cannot be read ({error}); download it again.") from None
+        path = plain if plain.is_file() else gzipped
+        raise UserError(f"{path} cannot be read ({error}); download it again.") from None
     raise UserError(
         f"{folder} has neither {name} nor {name}.gz; put MNIST's four files there, or give --data download."
     )
@@ -78,8 +89,10 @@ def read_idx(folder, name, magic):
     found, *shape = struct.unpack(f">{1 + dimensions}I", data[:header])
     if found != magic:
         raise UserError(f"{path} begins with the number {found}, not {magic}: it is no MNIST file of that name.")
-    if len(data) - header != np.prod(shape, dtype=np.int64):
-        fault = "cut short" if len(data) - header < np.prod(shape, dtype=np.int64) else "too long"
+    # Of Python's own integers: a damaged header may state more than 64 bits hold.
+    size = math.prod(shape)
+    if len(data) - header != size:
+        fault = "cut short" if len(data) - header < size else "too long"
         raise UserError(f"{path} is {fault}: {len(data) - header} bytes for {' x '.join(map(str, shape))}.")
     return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
 

@@ -146,7 +146,17 @@ def run(embedded, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def digit_run(tmp_path_factory):
+def small_digits_by_default():
+    """Has scikit-learn's digits taken where no data are named, though the checkout may have MNIST in data/mnist."""
+    from preprocess import mnist
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mnist, "FOLDER", pathlib.Path("nowhere"))
+        yield
+
+
+@pytest.fixture(scope="session")
+def digit_run(tmp_path_factory, small_digits_by_default):
     """A run of mnist-clip-vae, an eighth wide, trained for two epochs on scikit-learn's digits."""
     from cvae.training import Settings, train
     from cvae.variants import VARIANTS

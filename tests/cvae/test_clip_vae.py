@@ -67,6 +67,36 @@ def test_a_critic_pulls_at_training_and_leaves_validation_alone():
     assert len(model.trainable_weights) == len(plain.trainable_weights) + len(model.critic.trainable_weights)
 
 
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_a_critic_takes_small_batches(count):
+    model = small(convolutional=True, realism=2.0)
+    model.compile("adam")
+    logs = model.evaluate(batches().unbatch().take(count).batch(count), return_dict=True, verbose=0)
+    assert all(np.isfinite(value) for value in logs.values())
+
+
+def test_jax_trains_with_a_critic_too(monkeypatch):
+    pytest.importorskip("jax")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    code = (
+        "import numpy as np, keras; from cvae.clip_vae import ClipVAE\n"
+        "assert keras.backend.backend() == 'jax'\n"
+        "model = ClipVAE(width=8, latent_dim=4, convolutional=True, realism=2.0); model.compile('adam')\n"
+        "x = np.random.default_rng(0).random((12, 28, 28, 1), np.float32), np.arange(12, dtype=np.int32) % 10\n"
+        "before = [np.asarray(w) for w in model.critic.trainable_weights]\n"
+        "history = model.fit(((x,) for _ in range(40)), epochs=2, steps_per_epoch=20, verbose=0).history\n"
+        "assert history['critic'][1] < history['critic'][0] and history['loss'][1] < history['loss'][0]\n"
+        "assert all(np.abs(np.asarray(w) - b).max() > 0 for w, b in zip(model.critic.trainable_weights, before))"
+    )
+    process = command("-c", code)
+    assert process.returncode == 0, process.stderr
+
+
+def test_the_noise_of_samples_is_that_of_training():
+    assert small(original=True).noise((50, 4), 0).min() >= 0
+    assert small().noise((50, 4), 0).min() < -1
+
+
 def batches(batch=12):
     import tensorflow as tf
 
@@ -224,6 +254,9 @@ def test_weights_of_another_size_are_loaded_too(random_weights):
         ({"image_decoder.out.bias": None}, "lacks 'image_decoder.out.bias'"),
         ({"image_encoder.to_mu.weight": None}, "other weights than a CLIP-VAE's"),
         ({"logit_scale": None}, "lacks 'logit_scale'"),
+        ({"logit_scale": np.zeros(3)}, "3 logit scales"),
+        ({"image_encoder.to_mu.weight": np.zeros(())}, "other weights than a CLIP-VAE's"),
+        ({"image_decoder.blocks.9.0.weight": np.zeros(12)}, "blocks in one perceptron"),
     ],
 )
 def test_other_weights_give_one_sentence(state, monkeypatch, change, words):

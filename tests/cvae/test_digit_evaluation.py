@@ -56,6 +56,9 @@ class Copier:
         angle = grey * np.pi / 2
         return np.stack([np.cos(angle), np.sin(angle)], 1).astype(np.float32), np.full((len(image), 2), -20.0)
 
+    def noise(self, shape, seed):
+        return np.random.default_rng(seed).standard_normal(shape)
+
     def encode_label(self, label):
         angle = (np.asarray(label) + 0.5) / 10 * np.pi / 2
         return np.stack([np.cos(angle), np.sin(angle)], 1).astype(np.float32), np.full((len(label), 2), -20.0)

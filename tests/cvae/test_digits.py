@@ -93,6 +93,13 @@ def test_strokes_are_drawn_as_mnist_has_its_digits():
             draw_strokes(strokes)
 
 
+def test_what_is_moved_out_of_the_picture_does_not_come_back():
+    drawn = draw_strokes([[(0, 0), (0, 20), (20, 20)]])
+    mass = [np.average(np.arange(28), weights=drawn[..., 0].sum(axis)) for axis in (1, 0)]
+    # The corner's mass moves it to the right and up.
+    assert np.allclose(mass, 13.5, atol=1) and drawn[:, 0].max() == drawn[-1].max() == 0
+
+
 def test_latents_on_a_map_lie_with_their_labels():
     rng = np.random.default_rng(0)
     label_latents = np.eye(4)
@@ -108,6 +115,11 @@ def test_other_labels_are_errors(digit_run, labels):
         generate_digits(digit_run, labels)
 
 
+@pytest.mark.parametrize("label", ["three", "3.0", "-1"])
+def test_labels_that_are_none_give_one_sentence(digit_run, label):
+    assert_user_error(command("-m", "cvae", "generate", "--run", digit_run, f"--labels={label}"), "0 to 9")
+
+
 def test_runs_of_the_other_system_give_one_sentence(digit_run, run):
     assert_user_error(command("-m", "cvae", "generate", "--run", run, "--labels", 3), run, "prompts")
     assert_user_error(command("-m", "cvae", "generate", "--run", digit_run, "a cow"), digit_run, "--labels")
@@ -118,6 +130,9 @@ def test_a_run_goes_on_with_its_own_digits_only(digit_run, monkeypatch):
     train("mnist-clip-vae", None, digit_run, settings, resume=True)
     digits = small_digits()
     monkeypatch.setattr(digit_task, "load_digits", lambda data: dataclasses.replace(digits, source="elsewhere"))
+    train("mnist-clip-vae", None, digit_run, settings, resume=True)  # the same digits from another place
+    labels = {split: 9 - found for split, found in digits.labels.items()}
+    monkeypatch.setattr(digit_task, "load_digits", lambda data: dataclasses.replace(digits, labels=labels))
     with pytest.raises(UserError, match=r"other settings or data .data."):
         train("mnist-clip-vae", None, digit_run, settings, resume=True)
 

@@ -20,7 +20,18 @@ def train(model, optimizer):
     return model
 
 
-@pytest.mark.parametrize("arguments", [{}, {"beta_1": 0.0, "epsilon": 1e-3}, {"amsgrad": True}, {"clipnorm": 0.01}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"beta_1": 0.0, "epsilon": 1e-3},
+        {"amsgrad": True},
+        {"clipnorm": 0.01},
+        {"weight_decay": 0.1},
+        {"use_ema": True, "ema_overwrite_frequency": 4},
+        {"gradient_accumulation_steps": 2},
+    ],
+)
 def test_updates_as_keras_does(arguments):
     ours = train(build_model(), Adam(1e-2, **arguments))
     theirs = train(build_model(), keras.optimizers.Adam(1e-2, **arguments))

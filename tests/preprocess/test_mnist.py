@@ -1,10 +1,12 @@
 import gzip
+import pathlib
 import struct
 
 import numpy as np
 import pytest
 from conftest import shared
 
+from preprocess import mnist
 from preprocess.errors import UserError
 from preprocess.mnist import FILES, load_digits, read_mnist, small_digits
 
@@ -119,6 +121,7 @@ def test_small_digits_are_the_same_each_time():
 
 
 def test_data_folder_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(mnist, "FOLDER", pathlib.Path("data/mnist"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()
     write_mnist(tmp_path / "data" / "mnist")
