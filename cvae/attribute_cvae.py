@@ -100,9 +100,7 @@ class AttributeCVAE(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         image, _ = x
         parts = losses.vae_parts(image, *y_pred)
-        for name, value in parts.items():
-            # Weighted as Keras weighs the loss, so that a smaller last batch counts for less.
-            self.trackers[name].update_state(value, sample_weight=ops.shape(image)[0])
+        losses.track(self.trackers, parts, ops.shape(image)[0])
         return parts["bce"] + parts["kl"]
 
     def get_config(self):

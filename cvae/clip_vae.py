@@ -217,13 +217,9 @@ class ClipVAE(keras.Model):
             parts |= self._criticism(image, label, label_z)
             # A critic that learns is no measure of epochs: the loss of validation goes without it.
             weights = weights | {"realism": self.realism if training else 0.0, "critic": 1.0 if training else 0.0}
-        total = 0.0
-        for name, values in parts.items():
-            value = ops.mean(values)
-            # Weighted as Keras weighs the loss, so that a smaller last batch counts for less.
-            self.trackers[name].update_state(value, sample_weight=ops.shape(image)[0])
-            total += weights[name] * value
-        return total
+        parts = {name: ops.mean(values) for name, values in parts.items()}
+        losses.track(self.trackers, parts, ops.shape(image)[0])
+        return sum(weights[name] * value for name, value in parts.items())
 
     def _criticism(self, image, label, label_z):
         """The critic's loss and the decoder's before it: three pictures in four of noise, the others of labels."""

@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 from tqdm import tqdm
 
+from cvae.batches import in_batches
 from cvae.digit_judge import classify, train_judge
 from cvae.digits import draw_labels, draw_noise, load_digit_model, nearest_labels
 from cvae.plots import save_grid
@@ -72,16 +73,7 @@ def bounds(model, images, samples=SAMPLES, seed=0, progress=None):
 
 def encode_means(model, images):
     """The means of the latents of images (n, 28, 28, 1): float32 (n, latent_dim)."""
-    return np.concatenate(
-        [np.asarray(model.encode_image(images[start : start + BATCH])[0]) for start in range(0, len(images), BATCH)]
-    )
-
-
-def decode(model, z):
-    """The pictures float32 (n, 28, 28, 1) of latents (n, latent_dim)."""
-    return np.concatenate(
-        [np.asarray(model.decode_image(z[start : start + BATCH])) for start in range(0, len(z), BATCH)]
-    )
+    return in_batches(lambda batch: model.encode_image(batch)[0], images, size=BATCH)
 
 
 def measure(model, images, labels, judge, count=1000, seed=0, progress=None):
@@ -107,7 +99,7 @@ def measure(model, images, labels, judge, count=1000, seed=0, progress=None):
     binarised = (np.random.default_rng(seed).random(images[:count].shape) < images[:count]).astype(np.float32)
     return {
         "nearest_label_accuracy": float(np.mean(nearest_labels(means, label_means) == labels)),
-        "reconstruction_bce": float(-log_likelihood(images, decode(model, means)).mean() / PIXELS),
+        "reconstruction_bce": float(-log_likelihood(images, in_batches(model.decode_image, means)).mean() / PIXELS),
         "label_pictures_right": float(np.mean(classify(judge, drawn).argmax(1) == asked)),
         "noise_confidence": float(classify(judge, draw_noise(model, OF_NOISE, seed)).max(1).mean()),
         **bounds(model, binarised, seed=seed, progress=progress),
@@ -158,7 +150,7 @@ def evaluate_digits(run, data=None, count=1000, seed=0, published=None):
 def _paint(run, model, images, labels, result):
     # Test digits that lack a label are shown with another in its place.
     shown = images[[np.argmax(labels == label) for label in range(LABELS)]]
-    reconstructions = decode(model, encode_means(model, shown))
+    reconstructions = in_batches(model.decode_image, encode_means(model, shown))
     of_labels = draw_labels(model, range(LABELS), 3, result["seed"]).swapaxes(0, 1)
     of_noise = draw_noise(model, LABELS, result["seed"])
     columns = np.stack([shown, reconstructions, *of_labels, of_noise])

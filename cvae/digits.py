@@ -4,12 +4,13 @@ import pathlib
 
 import numpy as np
 
+from cvae.batches import in_batches
 from cvae.generation import slerp
-from cvae.plots import save_grid, to_uint8
+from cvae.plots import save_pictures
 from cvae.runs import load_model, read_config
 from cvae.variants import find_variant
 from preprocess.errors import UserError, check_whole
-from preprocess.files import atomic_path, check_no_file, remove_folder
+from preprocess.files import check_no_file, remove_folder
 from preprocess.mnist import IMAGE_SIZE, LABELS
 
 
@@ -30,14 +31,14 @@ def draw_labels(model, labels, count, seed):
     mean, log_var = (np.asarray(part) for part in model.encode_label(np.array(list(labels), np.int32)))
     noise = model.noise((count, model.latent_dim), seed)
     z = mean[:, None] + np.exp(0.5 * log_var)[:, None] * noise
-    pictures = model.decode_image(z.reshape(-1, model.latent_dim))
-    return np.asarray(pictures).reshape(len(mean), count, *pictures.shape[1:])
+    pictures = in_batches(model.decode_image, z.reshape(-1, model.latent_dim))
+    return pictures.reshape(len(mean), count, *pictures.shape[1:])
 
 
 def draw_noise(model, count, seed):
     """Draws pictures float32 (count, 28, 28, 1) in [0, 1] from Gaussian noise."""
     z = np.random.default_rng(seed).standard_normal((count, model.latent_dim)).astype(np.float32)
-    return np.asarray(model.decode_image(z))
+    return in_batches(model.decode_image, z)
 
 
 def interpolate_labels(model, corners, size=10):
@@ -168,8 +169,6 @@ def generate_digits(run, labels, count=4, seed=0, out=None):
     Raises:
         UserError: other labels or counts, or see `load_digit_model`.
     """
-    from PIL import Image
-
     check_labels(labels)
     labels = list(dict.fromkeys(labels))
     check_whole("count", count, 1)
@@ -179,9 +178,5 @@ def generate_digits(run, labels, count=4, seed=0, out=None):
     rows = draw_labels(load_digit_model(run), labels, count, seed)
     if not out and folder.is_dir():
         remove_folder(folder)  # the pictures of the call before
-    for label, pictures in zip(labels, to_uint8(rows)):
-        for index, picture in enumerate(pictures, 1):
-            with atomic_path(folder / f"{label}-{index:03d}.png") as partial:
-                Image.fromarray(picture[..., 0]).save(partial)
-    save_grid(folder / "grid.png", rows, [str(label) for label in labels])
-    return folder / "grid.png"
+    names = [str(label) for label in labels]
+    return save_pictures(folder, rows, names, names)

@@ -10,7 +10,8 @@ import numpy as np
 from tqdm import tqdm
 
 from cvae import metrics
-from cvae.generation import BATCH, decode_in_batches, draw
+from cvae.batches import in_batches
+from cvae.generation import draw
 from cvae.held_out import read_held_out
 from cvae.plots import save_grid, to_uint8
 from cvae.prompts import PROMPTS, open_encoder
@@ -57,22 +58,16 @@ def reconstruct(model, images, embeddings):
     Returns:
         float32 (n, size, size, 3).
     """
-    starts = range(0, len(images), BATCH)
-    means = [model.encode(images[start : start + BATCH], embeddings[start : start + BATCH])[0] for start in starts]
-    return decode_in_batches(model, np.concatenate(means), embeddings)
+    return in_batches(lambda image, told: model.decode(model.encode(image, told)[0], told), images, embeddings)
 
 
 def measure_reconstructions(images, reconstructions):
     """{"psnr" in decibels, "ssim"}: means over images float32 (n, size, size, 3) in [0, 1]."""
     from cvae import losses
 
-    ssims = [
-        np.asarray(losses.ssim(images[start : start + BATCH], reconstructions[start : start + BATCH]))
-        for start in range(0, len(images), BATCH)
-    ]
     return {
         "psnr": float(np.mean(metrics.psnr(images, reconstructions))),
-        "ssim": float(np.mean(np.concatenate(ssims))),
+        "ssim": float(np.mean(in_batches(losses.ssim, images, reconstructions))),
     }
 
 
@@ -80,12 +75,10 @@ def embed_images(images, encoder, progress):
     """Embeds uint8 images (n, size, size, 3) in batches: float32 (n, d). `progress` gets each batch's number."""
     from PIL import Image
 
-    parts = []
-    for start in range(0, len(images), BATCH):
-        batch = images[start : start + BATCH]
-        parts.append(encoder.encode_images([Image.fromarray(image) for image in batch]))
-        progress(len(batch))
-    return np.concatenate(parts)
+    def embed(batch):
+        return encoder.encode_images([Image.fromarray(image) for image in batch])
+
+    return in_batches(embed, images, progress=progress)
 
 
 def score_pictures(pictures, real, texts, ids, seed=0):
@@ -210,7 +203,7 @@ def _embed_everything(model, held_out, encoder, seed):
 
 def embed_pictures(model, embeddings, noise, encoder, progress):
     """Draws a picture for each embedding (n, d) and noise (n, latent_dim), and embeds it again: float32 (n, d)."""
-    return embed_images(to_uint8(decode_in_batches(model, noise, embeddings)), encoder, progress)
+    return embed_images(to_uint8(in_batches(model.decode, noise, embeddings)), encoder, progress)
 
 
 def _paint(run, model, held_out, images, reconstructions, result):

@@ -6,28 +6,13 @@ import re
 import numpy as np
 from tqdm import tqdm
 
-from cvae.plots import save_grid, to_uint8
+from cvae.batches import in_batches
+from cvae.plots import save_pictures
 from cvae.prompts import check_prompts, condition_prompts
 from cvae.runs import find_model, load_model, read_prompted_config
 from cvae.variants import find_variant
 from preprocess.errors import UserError, check_whole
-from preprocess.files import atomic_path, check_no_file, remove_folder
-
-# Pictures decoded at once.
-BATCH = 64
-
-
-def decode_in_batches(model, z, embeddings, progress=None):
-    """Decodes latents (n, latent_dim) with embeddings (n, d): float32 (n, size, size, 3) in [0, 1].
-
-    `progress` is called with the number of pictures of each batch.
-    """
-    parts = []
-    for start in range(0, len(z), BATCH):
-        parts.append(np.asarray(model.decode(z[start : start + BATCH], embeddings[start : start + BATCH])))
-        if progress:
-            progress(len(parts[-1]))
-    return np.concatenate(parts)
+from preprocess.files import check_no_file, remove_folder
 
 
 def draw(model, embeddings, count, seed, progress=None):
@@ -49,7 +34,7 @@ def draw(model, embeddings, count, seed, progress=None):
     noise = np.random.default_rng(seed).standard_normal((count, model.latent_dim)).astype(np.float32)
     z = np.tile(noise, (len(embeddings), 1))
     conditions = np.repeat(embeddings, count, axis=0)
-    pictures = decode_in_batches(model, z, conditions, progress)
+    pictures = in_batches(model.decode, z, conditions, progress=progress)
     return pictures.reshape(len(embeddings), count, *pictures.shape[1:])
 
 
@@ -145,16 +130,10 @@ def generate(run, prompts, count=4, seed=0, out=None, clip_spec=None):
     Raises:
         UserError: no such run, an empty prompt, or an encoder that is not the one the run was trained with.
     """
-    from PIL import Image
-
     folder = pathlib.Path(out or pathlib.Path(run) / "generated")
     check_no_file(folder)
     rows = draw_prompts(run, prompts, count, seed, clip_spec)
     if not out and folder.is_dir():
         remove_folder(folder)  # the pictures of the call before
-    for number, (prompt, pictures) in enumerate(zip(prompts, to_uint8(rows)), 1):
-        for index, picture in enumerate(pictures, 1):
-            with atomic_path(folder / f"{number:02d}-{_slug(prompt)}-{index}.png") as partial:
-                Image.fromarray(picture).save(partial)
-    save_grid(folder / "grid.png", rows, prompts)
-    return folder / "grid.png"
+    names = [f"{number:02d}-{_slug(prompt)}" for number, prompt in enumerate(prompts, 1)]
+    return save_pictures(folder, rows, names, prompts)

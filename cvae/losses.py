@@ -54,6 +54,17 @@ def vae_parts(image, reconstruction, mean, log_var):
     }
 
 
+def track(trackers, parts, count):
+    """Adds a batch's parts of the loss to their `keras.metrics.Mean`s.
+
+    Args:
+        trackers: {name: metric}. parts: {name: scalar}. count: images in the batch.
+    """
+    for name, value in parts.items():
+        # Weighted as Keras weighs the loss, so that a smaller last batch counts for less.
+        trackers[name].update_state(value, sample_weight=count)
+
+
 @functools.cache
 def _gaussian(channels, width=11, sigma=1.5):
     """SSIM's window along the height and along the width, as kernels of a depthwise convolution."""

@@ -60,6 +60,27 @@ def save_grid(path, rows, labels, title=None, notes=None, headings=()):
     _save(figure, path)
 
 
+def save_pictures(folder, rows, names, labels):
+    """Writes pictures as PNGs, NAME-1.png, NAME-2.png and so on, and all of them as grid.png.
+
+    Args:
+        folder: the output folder.
+        rows: float (n, pictures, height, width, 1 or 3) in [0, 1].
+        names: n strings that files can be named by. labels: n strings, written beside the grid's rows.
+
+    Returns:
+        The path of the grid.
+    """
+    from PIL import Image
+
+    for name, pictures in zip(names, to_uint8(rows)):
+        for number, picture in enumerate(pictures, 1):
+            with atomic_path(folder / f"{name}-{number}.png") as partial:
+                Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(partial)
+    save_grid(folder / "grid.png", rows, labels)
+    return folder / "grid.png"
+
+
 def save_sheet(path, images, captions):
     """Writes a PNG of pictures, four to a row, each with its caption below.
 

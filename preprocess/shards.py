@@ -30,7 +30,7 @@ DISK_FAULTS = (errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ENODEV)
 Photo = collections.namedtuple("Photo", "image_id member captions attributes", defaults=[()])
 
 
-def list_images(zip_path, wanted="COCO's train2017.zip"):
+def list_images(zip_path, wanted):
     """Reads a zip's central directory.
 
     Args:

@@ -39,8 +39,8 @@ def test_labels_become_a_grid_and_single_pictures(digit_run, tmp_path):
     process = command("-m", "cvae", "generate", *options)
     assert process.returncode == 0 and "5 pictures for each of 2 labels" in process.stdout, process.stderr
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == [f"{label}-{number:03d}.png" for label in (3, 7) for number in range(1, 6)] + ["grid.png"]
-    picture = Image.open(tmp_path / "out" / "3-001.png")
+    assert names == [f"{label}-{number}.png" for label in (3, 7) for number in range(1, 6)] + ["grid.png"]
+    picture = Image.open(tmp_path / "out" / "3-1.png")
     assert picture.size == (28, 28) and picture.mode == "L"
 
 
