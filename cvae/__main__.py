@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from cvae.variants import VARIANTS, Variant, find_variant
+from cvae.variants import VARIANTS, PortraitVariant, Variant, find_variant
 from preprocess.errors import run_command
 from preprocess.wording import counted
 
@@ -25,13 +25,13 @@ def _add_train(commands):
 
 
 def _add_settings(parser):
-    parser.add_argument("--epochs", type=int, help="epochs in all (default: 25; 10 for mnist-clip-vae)")
-    parser.add_argument("--batch-size", type=int, help="default: 32; 200 for mnist-clip-vae, 64 for celeba-cvae")
-    parser.add_argument("--learning-rate", type=float, help="Adam's (default: 5e-4; 2e-3 for mnist-clip-vae)")
+    parser.add_argument("--epochs", type=int, help="epochs in all (default: 25, or the variant's own)")
+    parser.add_argument("--batch-size", type=int, help="default: 32, or the variant's own")
+    parser.add_argument("--learning-rate", type=float, help="Adam's (default: 5e-4, or the variant's own)")
     parser.add_argument(
         "--decay",
         action=argparse.BooleanOptionalAction,
-        help="lower the learning rate to nearly 0 (default: no, but for mnist-clip-vae and celeba-cvae)",
+        help="lower the learning rate to nearly 0 (default: no, or the variant's own)",
     )
     parser.add_argument("--width", type=float, help="factor on the channels, below 1 for small machines (default: 1)")
     parser.add_argument("--seed", type=int, help="default: 0")
@@ -40,29 +40,35 @@ def _add_settings(parser):
     )
 
 
-def _settings(arguments, defaults=None):
-    """The settings that the command line gives, on top of those that a variant has by default."""
-    from cvae.training import Settings
-
+def _given_settings(arguments):
+    """What the command line gives of `cvae.training.Settings`."""
     names = ("epochs", "batch_size", "learning_rate", "decay", "width", "seed", "precision")
-    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
-    return Settings(**{**(defaults or {}), **given})
+    return {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
 
 
 def _train(arguments):
-    from cvae.training import best_epoch, train
+    from cvae.runs import best_epoch
+    from cvae.training import Settings, train
 
     variant = find_variant(arguments.variant)
     run, data = arguments.run or f"runs/{arguments.variant}", arguments.data or variant.data
-    settings = _settings(arguments, variant.settings)
+    settings = Settings(**{**variant.settings, **_given_settings(arguments)})
     history = train(arguments.variant, data, run, settings, arguments.resume, arguments.overwrite)
     best = best_epoch(history)
-    parts = {name[4:]: value for name, value in best.items() if name.startswith("val_") and name != "val_loss"}
-    parts = ", ".join(f"{name} {value:.{1 if value >= 10 else 3}f}" for name, value in parts.items())
-    print(
-        f"Trained {arguments.variant} for {counted(len(history), 'epoch')}: best validation loss "
-        f"{best['val_loss']:.1f} in epoch {best['epoch']} ({parts}); in {run}."
-    )
+    print(f"Trained {arguments.variant} for {counted(len(history), 'epoch')}: {_describe_epoch(best)}; in {run}.")
+
+
+def _describe_epoch(row):
+    """What a row of the log says, of validation where there was any."""
+    validated = "val_loss" in row
+    own = {name: value for name, value in row.items() if name not in ("epoch", "loss", "learning_rate", "val_loss")}
+    parts = {
+        name.removeprefix("val_"): value for name, value in own.items() if name.startswith("val_") or not validated
+    }
+    parts = ", ".join(f"{name} {value:.{1 if abs(value) >= 10 else 3}f}" for name, value in parts.items())
+    if not validated:
+        return f"loss {row['loss']:.1f} in the last ({parts})"
+    return f"best validation loss {row['val_loss']:.1f} in epoch {row['epoch']} ({parts})"
 
 
 def _add_generate(commands):
@@ -110,42 +116,75 @@ def _add_evaluate(commands):
 def _evaluate(arguments):
     from cvae.runs import read_config
 
-    if find_variant(read_config(arguments.run)["variant"]).system == "digits":
+    system = find_variant(read_config(arguments.run)["variant"]).system
+    what = arguments.run, arguments.data, arguments.count, arguments.seed
+    if system == "digits":
         from cvae.digit_evaluation import evaluate_digits, format_digit_evaluation
 
-        options = (arguments.data, arguments.count, arguments.seed, arguments.published)
-        print(format_digit_evaluation(evaluate_digits(arguments.run, *options)))
+        print(format_digit_evaluation(evaluate_digits(*what, arguments.published)))
+    elif system == "portraits":
+        from cvae.portrait_evaluation import evaluate_portraits, format_portrait_evaluation
+
+        print(format_portrait_evaluation(evaluate_portraits(*what, arguments.clip)))
     else:
-        _evaluate_photos(arguments)
+        from cvae.evaluation import evaluate, format_evaluation
+
+        print(format_evaluation(evaluate(*what, arguments.clip)))
     print(f"Measured {arguments.run}: {arguments.run}/evaluation.json and evaluation.png.")
 
 
-def _evaluate_photos(arguments):
-    from cvae.evaluation import evaluate, format_evaluation
-
-    result = evaluate(arguments.run, arguments.data, arguments.count, arguments.seed, arguments.clip)
-    print(format_evaluation(result))
-
-
 def _add_compare(commands):
-    parser = commands.add_parser("compare", help="train the coursework's rows and show them side by side")
-    parser.add_argument("--data", default=Variant.data, help="embedded shards (default: %(default)s)")
-    parser.add_argument("--large-data", help="embedded shards of the large theme, for the last row")
+    parser = commands.add_parser("compare", help="train a system's models and show them side by side")
+    parser.add_argument(
+        "--system", choices=("photos", "celeba"), default="photos",
+        help="the coursework's rows, or the models of portraits (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--data", help=f"embedded shards (default: {Variant.data}; {PortraitVariant.data} for celeba)")
+    parser.add_argument("--large-data", help="embedded shards of the large theme, for the last row of photos")
     parser.add_argument("--out", default="runs/comparison", help="output folder (default: %(default)s)")
     _add_settings(parser)
     parser.set_defaults(function=_compare)
 
 
 def _compare(arguments):
-    from cvae.comparison import compare, format_table
+    given = _given_settings(arguments)
+    if arguments.system == "celeba":
+        from cvae.portrait_comparison import compare_portraits, format_portraits
 
-    results = compare(arguments.data, arguments.out, _settings(arguments), arguments.large_data)
-    print(format_table(results))
+        results = compare_portraits(arguments.data or PortraitVariant.data, arguments.out, given)
+        print(format_portraits(results))
+    else:
+        from cvae.comparison import compare, format_table
+        from cvae.training import Settings
+
+        results = compare(arguments.data or Variant.data, arguments.out, Settings(**given), arguments.large_data)
+        print(format_table(results))
     models = len({row["variant"] for row in results})
     print(
         f"Compared {counted(models, 'model')} in {counted(len(results), 'row')}: {arguments.out}/comparison.md, .json "
         "and .png."
     )
+
+
+def _add_edit(commands):
+    parser = commands.add_parser("edit", help="change attributes of a portrait")
+    parser.add_argument("--run", required=True, help="run folder, such as runs/celeba-cvae")
+    parser.add_argument("image", help="a portrait, cropped as CelebA's are")
+    parser.add_argument("--add", nargs="+", default=[], metavar="NAME", help="attributes to add, such as Smiling")
+    parser.add_argument("--remove", nargs="+", default=[], metavar="NAME", help="attributes to take away")
+    parser.add_argument("--described", metavar="TEXT", help="what the portrait shows (default: a classifier guesses)")
+    parser.add_argument("--out", help="output folder (default: edited, in the run folder)")
+    parser.add_argument("--clip", help="the encoder, if it has moved since the data were embedded")
+    parser.set_defaults(function=_edit)
+
+
+def _edit(arguments):
+    from cvae.editing import edit
+
+    what = arguments.run, arguments.image, arguments.add, arguments.remove, arguments.described
+    grid = edit(*what, arguments.out, arguments.clip)
+    changes = counted(len(arguments.add) + len(arguments.remove), "attribute")
+    print(f"Changed {changes} of {arguments.image}: {grid}.")
 
 
 def _add_study(commands):
@@ -201,7 +240,8 @@ def _gallery(arguments):
 def main():
     parser = argparse.ArgumentParser(prog="python -m cvae", description="Trains models and draws pictures with them.")
     commands = parser.add_subparsers(title="commands", required=True)
-    for add in (_add_train, _add_generate, _add_evaluate, _add_compare, _add_study, _add_win_rates, _add_gallery):
+    adders = _add_train, _add_generate, _add_edit, _add_evaluate, _add_compare, _add_study, _add_win_rates, _add_gallery
+    for add in adders:
         add(commands)
     arguments = parser.parse_args()
     arguments.function(arguments)

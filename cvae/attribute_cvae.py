@@ -1,14 +1,14 @@
 """A CVAE of portraits, told their attributes, a sentence's embedding, or both."""
 
+import types
+
 import keras
-from keras import layers, ops
+from keras import ops
 
 from cvae import losses
-from cvae.layers import BatchNormalization, Sampling
-
-IMAGE_SIZE = 64
-CHANNELS = (64, 128, 256, 512)
-KERNEL = 4
+from cvae.guesser import Guesser
+from cvae.layers import Sampling
+from cvae.portrait_networks import build_decoder, build_encoder
 
 
 @keras.saving.register_keras_serializable("cvae")
@@ -16,7 +16,7 @@ class AttributeCVAE(keras.Model):
     """A conditional VAE (Sohn et al. 2015) on 64 px portraits, inputs and outputs in [0, 1] as everywhere here.
 
     Trained by plain `fit` on a dataset of ((image, condition),); `compute_loss` gives BCE + KL, summed over pixels or
-    latent dimensions and averaged over the batch.
+    latent dimensions and averaged over the batch, and in training what a `cvae.guesser.Guesser` says.
 
     Args:
         condition_dim: numbers of a condition: 40 attributes of 0 or 1, an embedding, or the one and then the other.
@@ -30,48 +30,21 @@ class AttributeCVAE(keras.Model):
         (reconstruction, mean, log_var): float32, shaped as the image and twice (n, latent_dim).
     """
 
+    # Of the parts of the loss, each of which is logged.
+    part_weights = types.MappingProxyType({"bce": 1.0, "kl": 1.0, "ssim": 0.0, "betrayal": 200.0, "guess": 1.0})
+
     def __init__(self, condition_dim, latent_dim=128, width=1.0, **kwargs):
         super().__init__(**kwargs)
         self.condition_dim = condition_dim
         self.latent_dim = latent_dim
         self.width = width
-        self.channels = [max(16, round(channels * width)) for channels in CHANNELS]
-        self.encoder = self._build_encoder()
+        shape = condition_dim, latent_dim, width, self.dtype_policy
+        self.encoder = build_encoder(*shape)
         self.sampling = Sampling(dtype="float32")
-        self.decoder = self._build_decoder()
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in ("bce", "kl", "ssim")}
+        self.decoder = build_decoder(*shape)
+        self.guesser = Guesser(latent_dim, condition_dim)
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in self.part_weights}
         self.built = True
-
-    def _convolution(self, x, kind, channels):
-        policy = self.dtype_policy
-        x = kind(channels, KERNEL, 2, padding="same", use_bias=False, dtype=policy)(x)
-        return layers.LeakyReLU(0.2, dtype=policy)(BatchNormalization(dtype=policy)(x))
-
-    def _build_encoder(self):
-        policy = self.dtype_policy
-        image = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 3), name="image")
-        condition = keras.Input((self.condition_dim,), name="condition")
-        x = image
-        for channels in self.channels:
-            x = self._convolution(x, layers.Conv2D, channels)
-        x = layers.Concatenate(dtype=policy)([layers.Flatten(dtype=policy)(x), condition])
-        x = layers.LeakyReLU(0.2, dtype=policy)(layers.Dense(self.channels[-1], dtype=policy)(x))
-        mean, log_var = (layers.Dense(self.latent_dim, dtype="float32")(x) for _ in range(2))
-        return keras.Model([image, condition], [mean, log_var], name="encoder")
-
-    def _build_decoder(self):
-        policy = self.dtype_policy
-        z = keras.Input((self.latent_dim,), name="z")
-        condition = keras.Input((self.condition_dim,), name="condition")
-        side, (*others, most) = IMAGE_SIZE // 2 ** len(self.channels), self.channels
-        x = layers.Concatenate(dtype=policy)([z, condition])
-        x = layers.Dense(side * side * most, use_bias=False, dtype=policy)(x)
-        x = layers.LeakyReLU(0.2, dtype=policy)(BatchNormalization(dtype=policy)(x))
-        x = layers.Reshape((side, side, most), dtype=policy)(x)
-        for channels in reversed(others):
-            x = self._convolution(x, layers.Conv2DTranspose, channels)
-        x = layers.Conv2DTranspose(3, KERNEL, 2, padding="same", dtype=policy)(x)
-        return keras.Model([z, condition], layers.Activation("sigmoid", dtype="float32")(x), name="decoder")
 
     @property
     def seed_generators(self):
@@ -97,11 +70,21 @@ class AttributeCVAE(keras.Model):
         mean, log_var = self.encode(image, condition, training=training)
         return self.decode(self.reparameterize(mean, log_var), condition, training=training), mean, log_var
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        image, _ = x
+    def loss_parts(self, x, y_pred, training):
+        """What the loss is the sum of, weighted by `weights`: {name: scalar}."""
+        image, condition = x
+        _, mean, _ = y_pred
         parts = losses.vae_parts(image, *y_pred)
-        losses.track(self.trackers, parts, ops.shape(image)[0])
-        return parts["bce"] + parts["kl"]
+        parts["betrayal"] = self.guesser.betray(mean, condition)
+        parts["guess"] = self.guesser.guess(mean, condition)
+        return parts
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        parts = self.loss_parts(x, y_pred, training)
+        losses.track(self.trackers, parts, ops.shape(x[0])[0])
+        # Networks that learn are no measure of epochs: validation goes without them.
+        names = parts if training else ("bce", "kl")
+        return sum(self.part_weights[name] * parts[name] for name in names)
 
     def get_config(self):
         return super().get_config() | {

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from cvae.plots import save_curves, save_grid
-from cvae.runs import BEST, LAST, save_without_optimizer, write_log
+from cvae.runs import BEST, LAST, best_epoch, save_without_optimizer, write_log
 from preprocess.errors import UserError
 from preprocess.files import atomic_path
 
@@ -50,11 +50,10 @@ class RunWriter(keras.callbacks.Callback):
         row = {"epoch": epoch + 1} | {name: float(logs[name]) for name in names}
         if broken := [name for name, value in row.items() if not np.isfinite(value)]:
             raise UserError(f"{broken[0]} is {row[broken[0]]} in epoch {epoch + 1}; try a lower --learning-rate.")
-        best = min((past["val_loss"] for past in self.history), default=float("inf"))
         self.history.append(row)
         write_log(self.run, self.history)
         save_curves(self.run / "loss.png", self.history)
-        if row["val_loss"] < best:
+        if best_epoch(self.history) is row:
             with atomic_path(self.run / BEST) as partial:
                 save_without_optimizer(self.model, partial)
         with atomic_path(self.run / LAST) as partial:
@@ -74,7 +73,7 @@ class GridPainter(keras.callbacks.Callback):
         self.folder, self.draw = pathlib.Path(run) / "samples", draw
 
     def on_epoch_end(self, epoch, logs=None):
-        title = f"epoch {epoch + 1}, validation loss {logs['val_loss']:.0f}"
+        title = f"epoch {epoch + 1}" + (f", validation loss {logs['val_loss']:.0f}" if "val_loss" in logs else "")
         save_grid(self.folder / f"epoch-{epoch + 1:04d}.png", *self.draw(self.model), title)
 
 
@@ -94,4 +93,4 @@ class ProgressBar(keras.callbacks.Callback):
         self.bar.update(self.start + batch + 1 - self.bar.n)
 
     def on_epoch_end(self, epoch, logs=None):
-        self.bar.set_postfix(loss=f"{logs['loss']:.0f}", val_loss=f"{logs['val_loss']:.0f}")
+        self.bar.set_postfix({name: f"{logs[name]:.4g}" for name in ("loss", "val_loss") if name in logs})

@@ -8,8 +8,8 @@ import numpy as np
 from cvae.generation import draw
 from cvae.plots import save_grid
 from cvae.prompts import PROMPTS, encode_prompts
-from cvae.runs import load_model
-from cvae.training import best_epoch, check_run, open_task, train
+from cvae.runs import best_epoch, load_model
+from cvae.training import check_run, open_task, train
 from cvae.variants import find_variant
 from preprocess.datasets import read_info
 from preprocess.errors import UserError

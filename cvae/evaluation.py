@@ -15,8 +15,8 @@ from cvae.generation import draw
 from cvae.held_out import read_held_out
 from cvae.plots import save_grid, to_uint8
 from cvae.prompts import PROMPTS, open_encoder
-from cvae.runs import find_model, load_model, read_log, read_prompted_config
-from cvae.training import best_epoch, wants_xla
+from cvae.runs import best_epoch, find_model, load_model, read_log, read_prompted_config
+from cvae.training import wants_xla
 from cvae.variants import find_variant
 from preprocess.datasets import load, read_info
 from preprocess.errors import UserError, check_whole
@@ -145,7 +145,7 @@ def evaluate(run, data=None, count=1000, seed=0, clip_spec=None):
     Raises:
         UserError: no such run or data, fewer than four validation images, or an encoder that is not the run's.
     """
-    config, info = _check(run, data, count, seed)
+    config, info = check_data(run, data, count, seed)
     variant = find_variant(config["variant"])
     with open_encoder(clip_spec or config["clip_spec"], config["clip"], config["precision"]) as encoder:
         model = load_model(run)
@@ -170,8 +170,8 @@ def evaluate(run, data=None, count=1000, seed=0, clip_spec=None):
     return result
 
 
-def _check(run, data, count, seed):
-    """The run's config and its data's `preprocess.datasets.DataInfo`, if they can be measured."""
+def check_data(run, data, count, seed):
+    """The run's config and its data's `preprocess.datasets.DataInfo`, if they can be measured; see `evaluate`."""
     check_whole("count", count, 4)
     check_whole("seed", seed, 0)
     find_model(run)

@@ -36,6 +36,8 @@ class PhotoTask(Task):
     """See `cvae.task.Task`; `data` is a folder that clip_wrapper.py made."""
 
     prompts = PROMPTS
+    # Whether training mirrors half of the images: faces have no left and right.
+    mirrored = False
 
     def __init__(self, variant_name, data, settings):
         super().__init__(variant_name, settings)
@@ -94,6 +96,7 @@ class PhotoTask(Task):
         batches = load(
             self.info.folder, self.variant.image_size, self.variant.condition, split, self.settings.batch_size,
             self.settings.seed, first_epoch=first_epoch, repeat=split == "train",
+            mirrored=self.mirrored and split == "train",
         )  # fmt: skip
         return batches.map(lambda image, condition: ((image, condition),))
 

@@ -60,13 +60,14 @@ def save_grid(path, rows, labels, title=None, notes=None, headings=()):
     _save(figure, path)
 
 
-def save_pictures(folder, rows, names, labels):
+def save_pictures(folder, rows, names, labels, headings=()):
     """Writes pictures as PNGs, NAME-1.png, NAME-2.png and so on, and all of them as grid.png.
 
     Args:
         folder: the output folder.
         rows: float (n, pictures, height, width, 1 or 3) in [0, 1].
         names: n strings that files can be named by. labels: n strings, written beside the grid's rows.
+        headings: one string a column of the grid.
 
     Returns:
         The path of the grid.
@@ -77,7 +78,7 @@ def save_pictures(folder, rows, names, labels):
         for number, picture in enumerate(pictures, 1):
             with atomic_path(folder / f"{name}-{number}.png") as partial:
                 Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(partial)
-    save_grid(folder / "grid.png", rows, labels)
+    save_grid(folder / "grid.png", rows, labels, headings=headings)
     return folder / "grid.png"
 
 
@@ -134,21 +135,25 @@ def save_curves(path, history):
 
     Args:
         path: the PNG.
-        history: a list of {"epoch", "loss", "bce", ..., "val_loss", "val_bce", ...}, one an epoch.
+        history: a list of {"epoch", "loss", "bce", ..., "val_loss", "val_bce", ...}, one an epoch; a GAN's has no
+            "val_...".
     """
-    names = [name for name in history[0] if f"val_{name}" in history[0]]
+    names = [name for name in history[0] if name not in ("epoch", "learning_rate") and not name.startswith("val_")]
     epochs = [row["epoch"] for row in history]
     figure = _figure(3.2 * len(names), 2.8)
     for axis, name in zip(np.ravel(figure.subplots(1, len(names))), names):
-        axis.plot(epochs, [row[name] for row in history], label="training")
-        axis.plot(epochs, [row[f"val_{name}"] for row in history], label="validation")
+        curves = [
+            (key, label) for key, label in ((name, "training"), (f"val_{name}", "validation")) if key in history[0]
+        ]
+        for key, label in curves:
+            axis.plot(epochs, [row[key] for row in history], label=label)
         axis.set(title=name, xlabel="epoch")
         axis.grid(alpha=0.3)
         # The first validations after a start can be far off, before BatchNorm's averages settle.
-        values = [row[key] for row in history[len(history) // 5 :] for key in (name, f"val_{name}")]
+        values = [row[key] for row in history[len(history) // 5 :] for key, _ in curves]
         margin = 0.1 * (max(values) - min(values)) or 1
         axis.set_ylim(min(values) - margin, max(values) + 3 * margin)
-        if max(row[f"val_{name}"] for row in history) > max(values) + 3 * margin:
+        if max(row[curves[-1][0]] for row in history) > max(values) + 3 * margin:
             axis.text(0.03, 0.93, "first epochs: off the scale", transform=axis.transAxes, fontsize=7)
     figure.axes[0].legend(fontsize=8)
     _save(figure, path)

@@ -3,24 +3,44 @@
 from cvae.photo_task import PhotoTask
 from cvae.prompts import PORTRAIT_PROMPTS
 from cvae.training import wants_xla
+from preprocess.errors import UserError
 from preprocess.quiet import import_keras
+
+
+def build_model(variant, condition_dim, settings):
+    """Builds and compiles the model of a `cvae.variants.PortraitVariant`."""
+    import_keras()
+    from cvae.attribute_cvae import AttributeCVAE
+    from cvae.clip_cvae_gan import ClipCVAEGAN
+    from cvae.clip_wgan_gp import ClipWGANGP
+    from cvae.optimizers import Adam
+    from cvae.precision import best_policy
+
+    # Adam's betas: Keras' own; DCGAN's (Radford et al. 2016); and those of Gulrajani et al. 2017.
+    kind, betas = {
+        "cvae": (AttributeCVAE, (0.9, 0.999)),
+        "cvae-gan": (ClipCVAEGAN, (0.5, 0.999)),
+        "wgan-gp": (ClipWGANGP, (0.0, 0.9)),
+    }[variant.model]
+    model = kind(condition_dim, width=settings.width, dtype=settings.precision or best_policy())
+    model.compile(Adam(settings.learning_rate, *betas), jit_compile=wants_xla())
+    return model
 
 
 class PortraitTask(PhotoTask):
     """See `cvae.task.Task`; `data` is a folder that preprocess.celeba and clip_wrapper.py made."""
 
     prompts = PORTRAIT_PROMPTS
+    mirrored = True
+
+    @property
+    def validates(self):
+        return self.variant.model == "cvae"
+
+    def check_data(self):
+        if self.variant.model == "wgan-gp" and import_keras().backend.backend() != "tensorflow":
+            raise UserError(f"{self.variant_name} trains on TensorFlow only; set KERAS_BACKEND=tensorflow.")
+        super().check_data()
 
     def build(self):
-        import_keras()
-        from cvae.attribute_cvae import AttributeCVAE
-        from cvae.optimizers import Adam
-        from cvae.precision import best_policy
-
-        model = AttributeCVAE(
-            self.info.condition_dim(self.variant.condition),
-            width=self.settings.width,
-            dtype=self.settings.precision or best_policy(),
-        )
-        model.compile(Adam(self.settings.learning_rate), jit_compile=wants_xla())
-        return model
+        return build_model(self.variant, self.info.condition_dim(self.variant.condition), self.settings)

@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from preprocess.attributes import vector_of
+from preprocess.attributes import describe, vector_of
 from preprocess.encoders import EncoderProcess
 from preprocess.errors import UserError
 
@@ -106,3 +106,20 @@ def condition_prompts(prompts, condition, clip_spec, clip, precision):
     if condition != "attributes":
         parts.append(encode_prompts(prompts, clip_spec, clip, precision))
     return np.concatenate(parts, axis=1)
+
+
+def condition_attributes(attributes, condition, clip_spec, config):
+    """What a model is told of attributes float32 (n, 40): those, with "both" and a sentence's embedding: (n, c).
+
+    Args:
+        attributes: zeros and ones. condition: "attributes" or "both".
+        clip_spec: what loads the encoder, for "both". config: of the run, see `cvae.runs.read_prompted_config`.
+
+    Raises:
+        UserError: see `encode_prompts`.
+    """
+    if condition == "attributes":
+        return attributes
+    sentences = [describe(row) for row in attributes]
+    texts = encode_prompts(sentences, clip_spec, config["clip"], config["precision"])
+    return np.concatenate([attributes, texts], axis=1)

@@ -1,7 +1,7 @@
 """A run folder: what a training wrote, and how to get its model back.
 
 run.json             variant, data, settings and the encoder's name and hash
-best.keras           the model of the best validation loss
+best.keras           the model of the best validation loss; of a GAN, which has none, the newest
 last.keras           the model and its optimiser after the last finished epoch
 log.csv              the loss and its parts by epoch
 loss.png, samples/   curves, and a grid of pictures for fixed prompts and noise an epoch
@@ -91,7 +91,14 @@ def load_model(run, file_name=BEST):
     """
     path = find_model(run, file_name)
     keras = import_keras()
-    from cvae import attribute_cvae, clip_cvae, clip_vae, optimizers  # noqa: F401  registers classes by their names
+    from cvae import (  # noqa: F401  registers classes by their names
+        attribute_cvae,
+        clip_cvae,
+        clip_cvae_gan,
+        clip_vae,
+        clip_wgan_gp,
+        optimizers,
+    )
 
     try:
         return keras.models.load_model(path, safe_mode=True)
@@ -138,3 +145,10 @@ def read_log(run):
             ]
     except (ValueError, TypeError):
         raise UserError(f"{path} is damaged; put it back, or begin the run anew with --overwrite.") from None
+
+
+def best_epoch(history):
+    """The row of the lowest validation loss; of a GAN, which has none, the newest."""
+    if "val_loss" not in history[0]:
+        return history[-1]
+    return min(history, key=lambda row: row["val_loss"])

@@ -13,7 +13,10 @@ class Task(abc.ABC):
         settings: a `cvae.training.Settings`.
         config: a dict for run.json, with "data" and whatever else tells the data from others.
         count: training examples.
+        validates: whether there is a loss on validation images that chooses the best epoch.
     """
+
+    validates = True
 
     def __init__(self, variant_name, settings):
         self.variant_name, self.variant = variant_name, find_variant(variant_name)

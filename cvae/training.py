@@ -89,7 +89,7 @@ def train(variant_name, data, run, settings=Settings(), resume=False, overwrite=
         on_epoch: called with the run folder after each epoch, when all its files are there.
 
     Returns:
-        The history: one dict an epoch with "epoch", "loss" and its parts, and each as "val_...".
+        The history: one dict an epoch with "epoch", "loss" and its parts, and each as "val_..." but for GANs.
 
     Raises:
         UserError: an unknown variant, unusable data or settings, or a run folder that is in the way.
@@ -205,7 +205,7 @@ def _fit(model, run, task, history, bar, on_epoch):
     try:
         model.fit(
             task.dataset("train", first_epoch=len(history)),
-            validation_data=task.dataset("val"),
+            validation_data=task.dataset("val") if task.validates else None,
             epochs=settings.epochs,
             initial_epoch=len(history),
             steps_per_epoch=task.steps,
@@ -215,8 +215,3 @@ def _fit(model, run, task, history, bar, on_epoch):
         )
     except import_tensorflow().errors.DataLossError:
         raise UserError(f"a shard in {task.config['data']} is damaged; delete that folder and make it again.") from None
-
-
-def best_epoch(history):
-    """The row of the lowest validation loss."""
-    return min(history, key=lambda row: row["val_loss"])

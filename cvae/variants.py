@@ -31,10 +31,12 @@ class PortraitVariant:
     """A model of CelebA's portraits.
 
     Attributes:
+        model: "cvae", "cvae-gan" or "wgan-gp".
         condition: "attributes", "text" or "both": what the model is told.
         settings: what differs from the defaults of `cvae.training.Settings`.
     """
 
+    model: str
     condition: str
     settings: dict
     image_size = 64
@@ -62,6 +64,16 @@ class DigitVariant:
     data = None
 
 
+_PORTRAIT_SETTINGS = {
+    "cvae": {"epochs": 60, "batch_size": 64, "decay": True},
+    "cvae-gan": {"epochs": 60, "batch_size": 64, "learning_rate": 2e-4},
+    "wgan-gp": {"epochs": 200, "batch_size": 64, "learning_rate": 1e-4},
+}
+_PORTRAITS = {
+    f"celeba-{model}{ending}": PortraitVariant(model, condition, settings)
+    for ending, condition in (("", "attributes"), ("-text", "text"), ("-both", "both"))
+    for model, settings in _PORTRAIT_SETTINGS.items()
+}
 VARIANTS = {
     "64-image": Variant(64, "image"),
     "64-text": Variant(64, "text"),
@@ -72,7 +84,7 @@ VARIANTS = {
     "128-image-no-dropout": Variant(128, "image", dropout=0.0),
     "128-text-no-dropout": Variant(128, "text", dropout=0.0),
     "128-image-large": Variant(128, "image", theme="large"),
-    "celeba-cvae": PortraitVariant("attributes", {"epochs": 60, "batch_size": 64, "decay": True}),
+    **_PORTRAITS,
     "mnist-clip-vae": DigitVariant(
         64,
         {

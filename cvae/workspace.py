@@ -81,24 +81,6 @@ def trained_run(work, run, settings, pasture_count):
     return newest
 
 
-def read_image(path, size):
-    """An image file as a model and as CLIP see it: uint8 (size, size, 3), and a picture of `CLIP_SIZE` px.
-
-    Raises:
-        UserError: it is not there or cannot be used.
-    """
-    from preprocess.images import BadImage, square_image
-    from preprocess.records import CLIP_SIZE
-
-    try:
-        data = pathlib.Path(path).read_bytes()
-        return np.asarray(square_image(data, size)), square_image(data, CLIP_SIZE)
-    except BadImage as error:
-        raise UserError(f"{path} cannot be used: {error}.") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); name an image, or leave the field empty.") from None
-
-
 def images_to_reconstruct(run, path, count):
     """Images and what the model is told of them: an image file, or the first validation images of a run's data.
 
@@ -115,13 +97,17 @@ def images_to_reconstruct(run, path, count):
     from cvae.runs import read_prompted_config
     from cvae.variants import find_variant
     from preprocess.datasets import read_info
+    from preprocess.images import read_square
+    from preprocess.records import CLIP_SIZE
 
     config = read_prompted_config(run)
     variant = find_variant(config["variant"])
+    if variant.system != "photos":
+        raise UserError(f"{run} is a {config['variant']}; name a run of photographs, notebook 6 edits portraits.")
     if not path:
         held_out = read_held_out(read_info(config["data"]), variant.image_size, count)
         return held_out.images / np.float32(255), held_out.conditions(variant.condition)
-    image, seen_by_clip = read_image(path, variant.image_size)
+    image, seen_by_clip = np.asarray(read_square(path, variant.image_size)), read_square(path, CLIP_SIZE)
     with open_encoder(config["clip_spec"], config["clip"], config["precision"]) as encoder:
         embedding = encoder.encode_images([seen_by_clip])
     return image[None] / np.float32(255), embedding

@@ -151,7 +151,7 @@ def _shuffled(dataset, count, seed, epoch):
     return tf.data.experimental.from_variant(shuffled, dataset.element_spec)
 
 
-def load(folder, size, condition, split, batch_size, seed=0, first_epoch=0, repeat=False):
+def load(folder, size, condition, split, batch_size, seed=0, first_epoch=0, repeat=False, mirrored=False):
     """Batches of (image, what a model is told of it) from a folder of embedded shards.
 
     Training shuffles encoded records, anew each epoch, draws one caption an image where the condition has text, and
@@ -167,6 +167,7 @@ def load(folder, size, condition, split, batch_size, seed=0, first_epoch=0, repe
         seed: the same seed gives the same batches in the same order.
         first_epoch: the epoch to begin with, so that a resumed training sees what it would have seen.
         repeat: whether to go on with further epochs without end.
+        mirrored: whether training mirrors half of the images, others each epoch.
 
     Returns:
         A `tf.data.Dataset` of image float32 (batch_size, size, size, 3) in [0, 1] and condition float32
@@ -219,9 +220,11 @@ def load(folder, size, condition, split, batch_size, seed=0, first_epoch=0, repe
 
     def pair(epoch, number, record):
         image, embedding = decode(parse(record))
+        # One seed an epoch and a place in it, far apart for neighbouring seeds.
+        place = tf.stack([seed * 1_000_003 + epoch, number])
+        if mirrored:
+            image = tf.image.stateless_random_flip_left_right(image, place)
         if by_text:
-            # One seed an epoch and a place in it, far apart for neighbouring seeds.
-            place = tf.stack([seed * 1_000_003 + epoch, number])
             chosen = tf.random.stateless_uniform((), place, 0, tf.shape(embedding)[0], tf.int32)
             embedding = tf.ensure_shape(embedding[chosen], (info.condition_dim(condition),))
         return image, embedding

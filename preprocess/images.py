@@ -1,9 +1,12 @@
 """From the bytes of a photograph to square JPEGs of the sizes that training and CLIP want."""
 
 import io
+import pathlib
 import warnings
 
 from PIL import Image, ImageOps
+
+from preprocess.errors import UserError
 
 # As much as a good camera's, 150 MB decoded; far more in one small file is a decompression bomb.
 MAX_PIXELS = 50_000_000
@@ -93,3 +96,17 @@ def square_jpegs(data, sizes):
         square.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
         jpegs[size] = buffer.getvalue()
     return jpegs
+
+
+def read_square(path, size):
+    """A user's image file as a square `PIL.Image` of `size` px; see `square_image`.
+
+    Raises:
+        UserError: it is not there or cannot be used.
+    """
+    try:
+        return square_image(pathlib.Path(path).read_bytes(), size)
+    except BadImage as error:
+        raise UserError(f"{path} cannot be used: {error}.") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); name an image file.") from None

@@ -96,6 +96,11 @@ def captions_of(example):
     return [value.decode() for value in example.features.feature["captions"].bytes_list.value]
 
 
+def attributes_in(example):
+    """The record's attributes, int (a,) of 0 and 1; none where the data set has none."""
+    return np.array(example.features.feature["attributes"].int64_list.value, np.int64)
+
+
 def embeddings_of(example):
     """The embeddings that `add_embeddings` added: float32 (d,) of the image and (captions, d) of its captions."""
     feature = example.features.feature

@@ -6,8 +6,7 @@ from conftest import assert_user_error, command
 from PIL import Image
 
 from cvae.evaluation import evaluate, score_pictures
-from cvae.runs import read_log
-from cvae.training import best_epoch
+from cvae.runs import best_epoch, read_log
 from preprocess.datasets import read_info
 from preprocess.errors import UserError
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from conftest import assert_user_error, command, start, wait_for
 
-from cvae.runs import BEST, LAST, load_model, read_config, read_log
-from cvae.training import Settings, best_epoch, train
+from cvae.runs import BEST, LAST, best_epoch, load_model, read_config, read_log
+from cvae.training import Settings, train
 from cvae.variants import VARIANTS
 from preprocess.errors import UserError
 from preprocess.files import write_json

@@ -69,4 +69,4 @@ def test_images_to_reconstruct_come_from_a_file_or_from_the_data(run, tmp_path):
     with pytest.raises(UserError, match=r"text.jpg cannot be used: not an image"):
         workspace.images_to_reconstruct(run, str(tmp_path / "text.jpg"), count=1)
     with pytest.raises(UserError, match="gone.jpg cannot be read"):
-        workspace.read_image("gone.jpg", 64)
+        workspace.images_to_reconstruct(run, "gone.jpg", count=1)

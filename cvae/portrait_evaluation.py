@@ -1,0 +1,158 @@
+"""Measures a model of portraits: evaluation.json, and a page of pictures and figures."""
+
+import pathlib
+
+import numpy as np
+
+from cvae import metrics
+from cvae.batches import in_batches
+from cvae.evaluation import check_data, measure_reconstructions, reconstruct
+from cvae.generation import condition_for, draw
+from cvae.plots import save_grid
+from cvae.portrait_judge import JUDGED, JUDGED_PLACES, balanced_accuracy, see, train_judge
+from cvae.portraits import read_portraits
+from cvae.prompts import PORTRAIT_PROMPTS
+from cvae.runs import best_epoch, load_model, read_log
+from cvae.variants import find_variant
+from preprocess.errors import UserError
+from preprocess.files import write_json
+
+# Pictures of each of the project's prompts, whose distances are the diversity.
+DIVERSITY_PICTURES = 8
+# Validation portraits on the page, each with its reconstruction and pictures of its attributes.
+SHOWN, SHOWN_PICTURES = 6, 4
+# What a model should obey as the judge allows: the mean of the hair's colours, and three more.
+HAIR = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
+
+
+def _scaled(features):
+    return features / np.maximum(np.linalg.norm(features, axis=-1, keepdims=True), 1e-9)
+
+
+def score_portraits(judge, pictures, asked, real, real_attributes):
+    """Measures pictures by the judge, beside what real portraits get.
+
+    Args:
+        judge: of `cvae.portrait_judge.train_judge`.
+        pictures: float32 (n, 64, 64, 3) in [0, 1]. asked: (n, 40), their attributes, 0 or 1.
+        real: float32 (2n, 64, 64, 3), portraits that the judge has not seen. real_attributes: (2n, 40).
+
+    Returns:
+        {"attributes": {name: {"pictures", "real"}}, balanced accuracies of those of `JUDGED` that can be measured;
+        "frechet", "cmmd": {"pictures", "real"}, the distances of the pictures, and of one half of the real portraits,
+        to the other half}.
+    """
+    seen, features = see(judge, pictures)
+    real_seen, real_features = see(judge, real)
+    right = balanced_accuracy(seen, asked)[JUDGED_PLACES]
+    real_right = balanced_accuracy(real_seen, real_attributes)[JUDGED_PLACES]
+    first, second = np.split(real_features, 2)
+    result = {
+        "attributes": {
+            name: {"pictures": float(ours), "real": float(judges)}
+            for name, ours, judges in zip(JUDGED, right, real_right)
+            # An attribute that all have, or none, cannot be measured.
+            if np.isfinite(ours) and np.isfinite(judges)
+        }
+    }
+    for name, distance in (
+        ("frechet", metrics.frechet_distance),
+        ("cmmd", lambda x, y: metrics.cmmd(_scaled(x), _scaled(y))),
+    ):
+        result[name] = {"pictures": distance(features, second), "real": distance(first, second)}
+    return result
+
+
+def mean_accuracy(attributes, names=JUDGED):
+    """The mean of `names` in what `score_portraits` gives as "attributes": {"pictures", "real"}, of those it has."""
+    rows = [attributes[name] for name in names if name in attributes] or [{"pictures": np.nan, "real": np.nan}]
+    return {key: float(np.mean([row[key] for row in rows])) for key in ("pictures", "real")}
+
+
+def evaluate_portraits(run, data=None, count=1000, seed=0, clip_spec=None, judge_folder=None):
+    """Measures a trained model of portraits, and writes evaluation.json and evaluation.png.
+
+    Args:
+        run: the run folder.
+        data: a folder of embedded portraits; by default the one that the run was trained with.
+        count: pictures, at most: one for what each validation portrait has.
+        seed: of the noise.
+        clip_spec: the encoder, if it has moved; not needed for models told attributes alone.
+        judge_folder: where the judge is kept, the run folder by default.
+
+    Returns:
+        What evaluation.json holds: what `score_portraits` gives; "diversity", {"pictures", "real"}: of the pictures of
+        one prompt, and of all real portraits; "reconstruction", see `cvae.evaluation.measure_reconstructions`, of a
+        model that encodes; and "variant", "epoch", "data", "count" and "seed", what was measured.
+
+    Raises:
+        UserError: no such run or data, or too few portraits.
+    """
+    config, info = check_data(run, data, count, seed)
+    variant = find_variant(config["variant"])
+    count = min(count, info.counts["val"], info.counts["train"] // 2)
+    if count < 4:
+        raise UserError(f"{info.folder} has too few portraits to measure anything; prepare more.")
+    model = load_model(run)
+    judge = train_judge(info, judge_folder or run)
+    portraits, real = read_portraits(info, "val", count), read_portraits(info, "train", 2 * count)
+    told = portraits.conditions(variant.condition)
+    noise = np.random.default_rng(seed).standard_normal((count, model.latent_dim)).astype(np.float32)
+    pictures = in_batches(model.decode, noise, told)
+    many = draw(model, condition_for(run, PORTRAIT_PROMPTS, clip_spec), DIVERSITY_PICTURES, seed)
+    _, many_features = see(judge, many.reshape(-1, *many.shape[2:]))
+    real_images = real.images / np.float32(255)
+    result = {
+        "variant": config["variant"],
+        "epoch": best_epoch(read_log(run))["epoch"],
+        "data": str(info.folder),
+        "count": count,
+        "seed": seed,
+        **score_portraits(judge, pictures, portraits.attributes, real_images, real.attributes),
+        "diversity": {
+            "pictures": metrics.diversity(_scaled(many_features).reshape(*many.shape[:2], -1)),
+            "real": metrics.diversity(_scaled(see(judge, real_images)[1])[None]),
+        },
+    }
+    images = portraits.images / np.float32(255)
+    if variant.model != "wgan-gp":
+        reconstructions = reconstruct(model, images, told)
+        result["reconstruction"] = measure_reconstructions(images, reconstructions)
+    else:
+        reconstructions = None
+    _paint(run, model, portraits, told, reconstructions, result)
+    write_json(pathlib.Path(run) / "evaluation.json", result)
+    return result
+
+
+def _paint(run, model, portraits, told, reconstructions, result):
+    shown = min(SHOWN, len(told))
+    columns = [portraits.images[:shown, None] / np.float32(255)]
+    headings = ["portrait"]
+    if reconstructions is not None:
+        columns.append(reconstructions[:shown, None])
+        headings.append("reconstruction")
+    columns.append(draw(model, told[:shown], SHOWN_PICTURES, result["seed"]))
+    headings += [f"picture {number}" for number in range(1, SHOWN_PICTURES + 1)]
+    title = f"{result['variant']}, epoch {result['epoch']}"
+    labels = portraits.captions[:shown]
+    notes = format_portrait_evaluation(result)
+    save_grid(pathlib.Path(run) / "evaluation.png", np.concatenate(columns, 1), labels, title, notes, headings)
+
+
+def format_portrait_evaluation(result):
+    """What `evaluate_portraits` gives as lines of text."""
+    lines = [f"{'':<22} {'pictures':>9} {'real':>9}"]
+    for name, row in result["attributes"].items():
+        lines.append(f"{name:<22} {row['pictures']:>9.1%} {row['real']:>9.1%}")
+    mean = mean_accuracy(result["attributes"])
+    lines.append(f"{'all of these (+)':<22} {mean['pictures']:>9.1%} {mean['real']:>9.1%}  50 % is chance")
+    for name, label in (("frechet", "Frechet (-)"), ("cmmd", "CMMD (-)"), ("diversity", "diversity (+)")):
+        lines.append(f"{label:<22} {result[name]['pictures']:>9.3f} {result[name]['real']:>9.3f}")
+    if "reconstruction" in result:
+        row = result["reconstruction"]
+        lines.append(f"{'reconstruction (+)':<22} PSNR {row['psnr']:.2f} dB, SSIM {row['ssim']:.3f}")
+    lines.append(
+        f"{result['count']} pictures, judged by a classifier of validation portraits; (+) higher is better, (-) lower"
+    )
+    return "\n".join(lines)

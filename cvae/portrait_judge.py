@@ -1,0 +1,134 @@
+"""A classifier of CelebA's attributes, which says what a drawn portrait shows; its features measure realism.
+
+It learns from the validation portraits, which no model was trained on, so that the models' own training portraits are
+new to it: on those it is measured, and they are what pictures are compared with.
+"""
+
+import pathlib
+
+import numpy as np
+from tqdm import tqdm
+
+from cvae.portraits import IMAGE_SIZE, read_portraits
+from preprocess.attributes import ATTRIBUTES, HAIR_COLOURS
+from preprocess.files import atomic_path
+from preprocess.quiet import import_keras
+
+# The attributes that are judged: well visible at 64 px.
+JUDGED = (
+    *("Male", "Young", *HAIR_COLOURS, "Bald", "Bangs", "Wearing_Hat", "Eyeglasses", "Smiling"),
+    *("Mouth_Slightly_Open", "No_Beard", "Heavy_Makeup", "Wearing_Lipstick"),
+)
+JUDGED_PLACES = [ATTRIBUTES.index(name) for name in JUDGED]
+BATCH_SIZE, LEARNING_RATE, WEIGHT_DECAY = 64, 2e-3, 1e-3
+# As many as 2,000 portraits need; more portraits are seen at least so often.
+STEPS, EPOCHS = 1200, 4
+SEED = 1
+
+
+def build_judge():
+    """A convolutional network: float32 (n, 64, 64, 3) in [0, 1] to logits (n, 40), with a layer named "features"."""
+    keras = import_keras()
+    from cvae.layers import BatchNormalization
+
+    layers = keras.layers
+    image = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 3))
+    x = layers.Rescaling(2, -1)(layers.RandomFlip("horizontal", seed=SEED)(image))
+    x = layers.GaussianNoise(0.08, seed=SEED)(x)
+    for channels in (32, 64, 96, 128):
+        x = layers.Conv2D(channels, 3, strides=2, padding="same", use_bias=False)(x)
+        # A short memory, since training is short.
+        x = layers.ReLU()(BatchNormalization(momentum=0.9)(x))
+    x = layers.Dropout(0.5, seed=SEED)(layers.Flatten()(x))
+    x = layers.Dense(128, activation="relu", name="features")(x)
+    return keras.Model(image, layers.Dense(len(ATTRIBUTES))(x))
+
+
+def _softened(images, seed):
+    """Copies of uint8 images as soft as a VAE's pictures can be: blurred by up to 1.5 pixels."""
+    from PIL import Image, ImageFilter
+
+    radii = np.random.default_rng(seed).uniform(0.5, 1.5, len(images))
+    blurred = [Image.fromarray(image).filter(ImageFilter.GaussianBlur(r)) for image, r in zip(images, radii.tolist())]
+    return np.stack([np.asarray(image) for image in blurred])
+
+
+def _weighted_cross_entropy(shares):
+    """A loss for which the rarer of an attribute's two values counts as much in all as the other one."""
+    ops = import_keras().ops
+    shares = np.clip(shares, 0.01, 0.99).astype(np.float32)
+
+    def loss(attributes, logits):
+        weights = ops.where(attributes > 0, 0.5 / shares, 0.5 / (1 - shares))
+        return ops.mean(weights * (ops.softplus(logits) - attributes * logits), axis=-1)
+
+    return loss
+
+
+def train_judge(info, folder):
+    """Trains the classifier on a data set's validation portraits, or loads the one that was trained on them before.
+
+    Args:
+        info: a `preprocess.datasets.DataInfo`. folder: where the weights are kept, by the data's fingerprint.
+
+    Returns:
+        The classifier.
+    """
+    keras = import_keras()
+    keras.utils.set_random_seed(SEED)
+    judge = build_judge()
+    path = pathlib.Path(folder) / f"judge-{info.settings['photos'][:8]}.weights.h5"
+    if path.is_file() and _load(judge, path):
+        return judge
+    portraits = read_portraits(info, "val")
+    images = np.concatenate([portraits.images, _softened(portraits.images, SEED)]) / np.float32(255)
+    attributes = np.concatenate([portraits.attributes] * 2)
+    steps = -(-len(images) // BATCH_SIZE)
+    epochs = max(EPOCHS, -(-STEPS // steps))
+    schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * steps)
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
+    judge.compile(optimizer, _weighted_cross_entropy(portraits.attributes.mean(0)))
+    with tqdm(total=epochs * steps, desc="training the judge", unit="step") as bar:
+        step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
+        judge.fit(images, attributes, BATCH_SIZE, epochs, verbose=0, callbacks=[step])
+    with atomic_path(path) as partial:
+        judge.save_weights(partial)
+    return judge
+
+
+def _load(judge, path):
+    """Loads the classifier's weights; False if the file is damaged, to be written again."""
+    try:
+        judge.load_weights(path)
+    except (OSError, ValueError, KeyError):
+        return False
+    return True
+
+
+def see(judge, images):
+    """What the judge sees in images float32 (n, 64, 64, 3) in [0, 1].
+
+    Returns:
+        (bool (n, 40), the attributes; float32 (n, 128), features).
+    """
+    keras = import_keras()
+    both = keras.Model(judge.input, [judge.output, judge.get_layer("features").output])
+    logits, features = both.predict(images, batch_size=256, verbose=0)
+    return logits > 0, features
+
+
+def balanced_accuracy(seen, asked):
+    """How often each attribute is seen as asked: the mean of its share among those with and those without it.
+
+    So an attribute that few portraits have is no easier than another: who always says no gets 0.5.
+
+    Args:
+        seen: bool (n, a). asked: (n, a), 0 or 1.
+
+    Returns:
+        float64 (a,); not a number where all are asked with it, or all without.
+    """
+    asked = np.asarray(asked) > 0
+    right = np.asarray(seen) == asked
+    with np.errstate(invalid="ignore"):
+        return 0.5 * (np.sum(right & asked, 0) / asked.sum(0) + np.sum(right & ~asked, 0) / (~asked).sum(0))
