@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-from cvae.variants import VARIANTS, PortraitVariant, Variant, find_variant
-from preprocess.errors import run_command
+from cvae.variants import VARIANTS, PortraitVariant, Variant, choose_portraits, find_variant
+from preprocess.errors import UserError, run_command
 from preprocess.wording import counted
 
 
@@ -67,7 +67,7 @@ def _describe_epoch(row):
     }
     parts = ", ".join(f"{name} {value:.{1 if abs(value) >= 10 else 3}f}" for name, value in parts.items())
     if not validated:
-        return f"loss {row['loss']:.1f} in the last ({parts})"
+        return f"loss {row['loss']:.1f} in the last epoch ({parts})"
     return f"best validation loss {row['val_loss']:.1f} in epoch {row['epoch']} ({parts})"
 
 
@@ -141,28 +141,36 @@ def _add_compare(commands):
     )  # fmt: skip
     parser.add_argument("--data", help=f"embedded shards (default: {Variant.data}; {PortraitVariant.data} for celeba)")
     parser.add_argument("--large-data", help="embedded shards of the large theme, for the last row of photos")
-    parser.add_argument("--out", default="runs/comparison", help="output folder (default: %(default)s)")
+    parser.add_argument(
+        "--variants", metavar="NAMES", help="of portraits, separated by commas (default: the three told attributes)"
+    )
+    parser.add_argument("--out", help="output folder (default: runs/comparison; runs/faces for celeba)")
     _add_settings(parser)
     parser.set_defaults(function=_compare)
 
 
 def _compare(arguments):
-    given = _given_settings(arguments)
-    if arguments.system == "celeba":
-        from cvae.portrait_comparison import compare_portraits, format_portraits
+    given, portraits = _given_settings(arguments), arguments.system == "celeba"
+    out = arguments.out or ("runs/faces" if portraits else "runs/comparison")
+    if portraits:
+        from cvae.portrait_comparison import ROWS, compare_portraits, format_portraits
 
-        results = compare_portraits(arguments.data or PortraitVariant.data, arguments.out, given)
+        if arguments.large_data:
+            raise UserError("--large-data is for photos; leave it out with --system celeba.")
+        rows = choose_portraits(arguments.variants) if arguments.variants else ROWS
+        results = compare_portraits(arguments.data or PortraitVariant.data, out, given, rows)
         print(format_portraits(results))
     else:
         from cvae.comparison import compare, format_table
         from cvae.training import Settings
 
-        results = compare(arguments.data or Variant.data, arguments.out, Settings(**given), arguments.large_data)
+        if arguments.variants:
+            raise UserError("--variants is for portraits; give --system celeba with it.")
+        results = compare(arguments.data or Variant.data, out, Settings(**given), arguments.large_data)
         print(format_table(results))
     models = len({row["variant"] for row in results})
     print(
-        f"Compared {counted(models, 'model')} in {counted(len(results), 'row')}: {arguments.out}/comparison.md, .json "
-        "and .png."
+        f"Compared {counted(models, 'model')} in {counted(len(results), 'row')}: {out}/comparison.md, .json and .png."
     )
 
 
@@ -170,8 +178,12 @@ def _add_edit(commands):
     parser = commands.add_parser("edit", help="change attributes of a portrait")
     parser.add_argument("--run", required=True, help="run folder, such as runs/celeba-cvae")
     parser.add_argument("image", help="a portrait, cropped as CelebA's are")
-    parser.add_argument("--add", nargs="+", default=[], metavar="NAME", help="attributes to add, such as Smiling")
-    parser.add_argument("--remove", nargs="+", default=[], metavar="NAME", help="attributes to take away")
+    parser.add_argument(
+        "--add", action="append", default=[], metavar="NAME", help="an attribute to add, such as Smiling"
+    )
+    parser.add_argument(
+        "--remove", action="append", default=[], metavar="NAME", help="one to take away; both can be repeated"
+    )
     parser.add_argument("--described", metavar="TEXT", help="what the portrait shows (default: a classifier guesses)")
     parser.add_argument("--out", help="output folder (default: edited, in the run folder)")
     parser.add_argument("--clip", help="the encoder, if it has moved since the data were embedded")

@@ -44,7 +44,7 @@ class ClipCVAE(keras.Model):
 
     Example:
         >>> model = ClipCVAE(64)
-        >>> model.decode(keras.random.normal((2, 128)), embeddings).shape
+        >>> model.draw(keras.random.normal((2, 128)), embeddings).shape
         (2, 64, 64, 3)
     """
 
@@ -133,6 +133,10 @@ class ClipCVAE(keras.Model):
     def decode(self, z, embedding, training=False):
         """Gives pictures float32 (n, image_size, image_size, 3) in [0, 1] for z (n, latent_dim) and embeddings."""
         return self.decoder(_tensors(z, embedding), training=training)
+
+    def draw(self, noise, embedding):
+        """Gives pictures, as `decode`, for Gaussian noise (n, latent_dim) and embeddings (n, embedding_dim)."""
+        return self.decode(noise, embedding)
 
     def call(self, inputs, training=False):
         image, embedding = inputs

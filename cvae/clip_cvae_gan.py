@@ -20,11 +20,14 @@ class ClipCVAEGAN(AttributeCVAE):
     the state of each weight: `stop_gradient` parts them.
 
     Logs bce, kl, ssim, "features" (the distance there, 1 being that of unrelated portraits), "realism" (the critic's
-    score of pictures, with a minus) and "critic", its own hinge loss, 4 before it has learned anything and 0 at least.
+    score of pictures, with a minus) and "critic", its own hinge loss (Lim and Ye 2017, arXiv 1705.02894), 4 before it
+    has learned anything and 0 at least. Their sum, "loss", is of opponents and says little.
 
     Args: as `AttributeCVAE`.
     """
 
+    # So that features and realism weigh, together, about as much as the 200 nats that pixels have left to gain when
+    # the rough picture is there; the critic, having its own weights, could have any.
     part_weights = types.MappingProxyType(
         {**AttributeCVAE.part_weights, "features": 100.0, "realism": 20.0, "critic": 1.0}
     )
@@ -47,9 +50,10 @@ class ClipCVAEGAN(AttributeCVAE):
         images, conditions = ops.concatenate([image, pictures]), ops.concatenate([condition] * 3)
         (scores, features), _ = self.critic.stateless_call(frozen, [], [images, conditions])
         real, reconstructed, _ = ops.split(ops.cast(features, "float32"), 3)
-        spread = ops.mean(ops.sum(ops.var(real, axis=0)))
+        # Of equal portraits, which are no measure, a little of their own size.
+        spread = ops.sum(ops.var(real, axis=0)) + 0.01 * ops.mean(ops.sum(ops.square(real), axis=-1)) + 1e-6
         # Two unrelated portraits lie twice the variance apart.
-        distance = ops.mean(ops.sum(ops.square(real - reconstructed), axis=-1)) / (2 * spread + 1e-6)
+        distance = ops.mean(ops.sum(ops.square(real - reconstructed), axis=-1)) / (2 * spread)
         return {"features": distance, "realism": -ops.mean(scores[ops.shape(image)[0] :])}
 
     def _criticise(self, image, pictures, condition):

@@ -49,9 +49,9 @@ class ClipWGANGP(keras.Model):
         """The sources of its random numbers."""
         return [self.noise]
 
-    def decode(self, z, condition, training=False):
-        """Gives pictures float32 (n, 64, 64, 3) in [0, 1] for z (n, latent_dim) and conditions (n, condition_dim)."""
-        return self.averaged([ops.convert_to_tensor(z), ops.convert_to_tensor(condition)], training=training)
+    def draw(self, noise, condition):
+        """Gives pictures float32 (n, 64, 64, 3) in [0, 1] for Gaussian noise (n, latent_dim) and conditions."""
+        return self.averaged([ops.convert_to_tensor(noise), ops.convert_to_tensor(condition)], training=False)
 
     def call(self, inputs, training=False):
         """Scores images (n, 64, 64, 3) in [0, 1] with their conditions: float32 (n, 1), higher is more real."""
@@ -86,14 +86,14 @@ class ClipWGANGP(keras.Model):
             self.trackers[name].update_state(value)
         return {name: tracker.result() for name, tracker in self.trackers.items()}
 
-    def _draw(self, condition):
+    def _draw_lots(self, condition):
         z = keras.random.normal((ops.shape(condition)[0], self.latent_dim), dtype="float32", seed=self.noise)
         return self.generator([z, condition], training=True)
 
     def _train_critic(self, image, condition):
         import tensorflow as tf
 
-        drawn = self._draw(condition)
+        drawn = self._draw_lots(condition)
         with tf.GradientTape() as tape:
             both, conditions = ops.concatenate([image, drawn]), ops.concatenate([condition, condition])
             real_score, drawn_score = ops.split(self.critic([both, conditions])[0], 2)
@@ -119,8 +119,10 @@ class ClipWGANGP(keras.Model):
     def _train_generator(self, condition):
         import tensorflow as tf
 
+        # Callbacks know the critic's optimiser only.
+        self.generator_optimizer.learning_rate.assign(self.optimizer.learning_rate)
         with tf.GradientTape() as tape:
-            loss = -ops.mean(self.critic([self._draw(condition), condition])[0])
+            loss = -ops.mean(self.critic([self._draw_lots(condition), condition])[0])
         variables = self.generator.trainable_variables
         self.generator_optimizer.apply(tape.gradient(loss, variables), variables)
         self._average()

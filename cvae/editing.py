@@ -5,16 +5,22 @@ import pathlib
 import numpy as np
 
 from cvae.plots import save_pictures
-from cvae.portrait_judge import see, train_judge
-from cvae.portraits import IMAGE_SIZE
+from cvae.portrait_judge import MAX_PORTRAITS, guess, train_judge
+from cvae.portraits import IMAGE_SIZE, read_portraits
 from cvae.prompts import condition_attributes
 from cvae.runs import load_model, read_prompted_config
 from cvae.variants import find_variant
 from preprocess.attributes import ATTRIBUTES, HAIR_COLOURS, find_attribute, vector_of
 from preprocess.datasets import read_info
 from preprocess.errors import UserError
-from preprocess.files import check_no_file
+from preprocess.files import check_no_file, remove_folder
 from preprocess.images import read_square
+
+
+def can_edit(variant_name):
+    """Whether a variant encodes portraits and is told attributes."""
+    variant = find_variant(variant_name)
+    return variant.system == "portraits" and variant.condition != "text" and variant.model != "wgan-gp"
 
 
 def change(attributes, name, value):
@@ -59,8 +65,9 @@ def guess_attributes(run, config, image):
             f"the data of {run}, {config['data']}, are not there any more to guess what the portrait shows; say it "
             'with --described "a young man with black hair".'
         )
-    judge = train_judge(read_info(config["data"]), run)
-    return see(judge, image[None])[0][0].astype(np.float32)
+    info = read_info(config["data"])
+    shares = read_portraits(info, "val", MAX_PORTRAITS).attributes.mean(0)
+    return guess(train_judge(info, run), image[None], shares)[0]
 
 
 def edit(run, image_path, add=(), remove=(), described=None, out=None, clip_spec=None):
@@ -85,9 +92,11 @@ def edit(run, image_path, add=(), remove=(), described=None, out=None, clip_spec
     if not changes:
         raise UserError("nothing to change; name attributes with --add or --remove, such as --add Smiling.")
     changes = [(find_attribute(name), value) for name, value in changes]
+    if twice := [name for name, value in changes if (name, 1 - value) in changes]:
+        raise UserError(f"{twice[0]} is to be added and removed; name it once.")
     config = read_prompted_config(run)
     variant = find_variant(config["variant"])
-    if variant.system != "portraits" or variant.condition == "text" or variant.model == "wgan-gp":
+    if not can_edit(config["variant"]):
         raise UserError(f"{run} is a {config['variant']}, which cannot edit; name a celeba-cvae or celeba-cvae-gan.")
     folder = pathlib.Path(out or pathlib.Path(run) / "edited")
     check_no_file(folder)
@@ -100,6 +109,8 @@ def edit(run, image_path, add=(), remove=(), described=None, out=None, clip_spec
         for one in changes:
             together = change(together, *one)
         labels, others = [*labels, "all of these"], [*others, together]
+    if not out and folder.is_dir():
+        remove_folder(folder)  # the pictures of the call before
     told = condition_attributes(np.stack([own, *others]), variant.condition, clip_spec or config["clip_spec"], config)
     reconstruction, pictures = edit_image(load_model(run), image, told[0], told[1:])
     changed = np.clip(image + pictures - reconstruction, 0, 1)

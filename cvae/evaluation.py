@@ -203,7 +203,7 @@ def _embed_everything(model, held_out, encoder, seed):
 
 def embed_pictures(model, embeddings, noise, encoder, progress):
     """Draws a picture for each embedding (n, d) and noise (n, latent_dim), and embeds it again: float32 (n, d)."""
-    return embed_images(to_uint8(in_batches(model.decode, noise, embeddings)), encoder, progress)
+    return embed_images(to_uint8(in_batches(model.draw, noise, embeddings)), encoder, progress)
 
 
 def _paint(run, model, held_out, images, reconstructions, result):

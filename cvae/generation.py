@@ -22,7 +22,7 @@ def draw(model, embeddings, count, seed, progress=None):
     more pictures leaves the first ones as they were.
 
     Args:
-        model: has `decode(z, embedding)` and `latent_dim`.
+        model: has `draw(noise, condition)` and `latent_dim`.
         embeddings: float32 (n, d).
         count: pictures an embedding.
         seed: of the noise.
@@ -32,9 +32,9 @@ def draw(model, embeddings, count, seed, progress=None):
         float32 (n, count, size, size, 3) in [0, 1].
     """
     noise = np.random.default_rng(seed).standard_normal((count, model.latent_dim)).astype(np.float32)
-    z = np.tile(noise, (len(embeddings), 1))
+    noises = np.tile(noise, (len(embeddings), 1))
     conditions = np.repeat(embeddings, count, axis=0)
-    pictures = in_batches(model.decode, z, conditions, progress=progress)
+    pictures = in_batches(model.draw, noises, conditions, progress=progress)
     return pictures.reshape(len(embeddings), count, *pictures.shape[1:])
 
 

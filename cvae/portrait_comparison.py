@@ -6,19 +6,25 @@ import numpy as np
 
 from cvae.generation import condition_for, draw
 from cvae.plots import save_grid
-from cvae.portrait_evaluation import HAIR, evaluate_portraits, mean_accuracy
+from cvae.portrait_evaluation import evaluate_portraits, mean_accuracy
 from cvae.prompts import PORTRAIT_PROMPTS
 from cvae.runs import load_model
 from cvae.training import Settings, check_run, open_task, train
 from cvae.variants import find_variant
+from preprocess.attributes import HAIR_COLOURS
 from preprocess.datasets import read_info
 from preprocess.errors import UserError
 from preprocess.files import MANIFEST, sole_use, write_json, write_text
 from preprocess.quiet import import_keras
 
-ROWS = ("celeba-cvae", "celeba-cvae-gan", "celeba-wgan-gp", "celeba-cvae-text", "celeba-cvae-both")
+ROWS = ("celeba-cvae", "celeba-cvae-gan", "celeba-wgan-gp")
 # Pictures of each prompt and model in the figure.
 PICTURES = 2
+
+
+def settings_of(name, given):
+    """A variant's `cvae.training.Settings`, with `given`, {name: value}, in place of its own."""
+    return Settings(**{**find_variant(name).settings, **given})
 
 
 def compare_portraits(data, out, given, rows=ROWS, count=1000):
@@ -40,10 +46,12 @@ def compare_portraits(data, out, given, rows=ROWS, count=1000):
         UserError: see `cvae.training.train` and `evaluate_portraits`.
     """
     out, info = pathlib.Path(out), read_info(data)
-    settings = {name: Settings(**{**find_variant(name).settings, **given}) for name in rows}
+    settings = {name: settings_of(name, given) for name in rows}
     for name in rows:
         settings[name].check()
-        check_run(out / name, open_task(name, data, settings[name]), resume=True)
+        task = open_task(name, data, settings[name])
+        check_run(out / name, task, resume=True)
+        task.check_data()
     if (out / MANIFEST).exists():
         raise UserError(f"{out} holds a data set; choose another --out.")
     with sole_use(out):
@@ -62,9 +70,10 @@ def compare_portraits(data, out, given, rows=ROWS, count=1000):
         counts = info.counts
         about = (
             f"{counts['train']} training and {counts['val']} validation portraits, embedded by {info.clip['name']}; "
-            f"{results[0]['count']} pictures a model, judged by a classifier of the validation portraits, beside as "
-            "many training portraits, which it has not seen. Accuracies are means over portraits with and without an "
-            "attribute: 50 % is chance."
+            f"{results[0]['count']} pictures a model, of the attributes of as many validation portraits, judged by a "
+            "classifier of validation portraits. Real portraits are those of training, which it has not seen, twice as "
+            "many: the two halves have the distances of the last row, and the pictures those to one of them. "
+            "Accuracies are means over portraits with and without an attribute: 50 % is chance."
         )
         write_text(out / "comparison.md", f"{format_portraits(results)}\n\n{format_attributes(results)}\n\n{about}\n")
     return results
@@ -84,7 +93,7 @@ def format_portraits(results):
 
 
 def _figures(row, key):
-    groups = (tuple(row["attributes"]), HAIR, ("Male",), ("Eyeglasses",), ("Smiling",))
+    groups = (tuple(row["attributes"]), tuple(HAIR_COLOURS), ("Male",), ("Eyeglasses",), ("Smiling",))
     shares = [f"{mean_accuracy(row['attributes'], names)[key]:.1%}" for names in groups]
     return " | ".join([*shares, *(f"{row[name][key]:.3f}" for name in ("frechet", "cmmd", "diversity"))])
 

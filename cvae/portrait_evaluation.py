@@ -21,8 +21,6 @@ from preprocess.files import write_json
 DIVERSITY_PICTURES = 8
 # Validation portraits on the page, each with its reconstruction and pictures of its attributes.
 SHOWN, SHOWN_PICTURES = 6, 4
-# What a model should obey as the judge allows: the mean of the hair's colours, and three more.
-HAIR = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
 
 
 def _scaled(features):
@@ -40,12 +38,12 @@ def score_portraits(judge, pictures, asked, real, real_attributes):
     Returns:
         {"attributes": {name: {"pictures", "real"}}, balanced accuracies of those of `JUDGED` that can be measured;
         "frechet", "cmmd": {"pictures", "real"}, the distances of the pictures, and of one half of the real portraits,
-        to the other half}.
+        to the other half, in the judge's features: to be compared only under the same judge and at equal numbers}.
     """
-    seen, features = see(judge, pictures)
-    real_seen, real_features = see(judge, real)
-    right = balanced_accuracy(seen, asked)[JUDGED_PLACES]
-    real_right = balanced_accuracy(real_seen, real_attributes)[JUDGED_PLACES]
+    logits, features = see(judge, pictures)
+    real_logits, real_features = see(judge, real)
+    right = balanced_accuracy(logits > 0, asked)[JUDGED_PLACES]
+    real_right = balanced_accuracy(real_logits > 0, real_attributes)[JUDGED_PLACES]
     first, second = np.split(real_features, 2)
     result = {
         "attributes": {
@@ -90,16 +88,20 @@ def evaluate_portraits(run, data=None, count=1000, seed=0, clip_spec=None, judge
     """
     config, info = check_data(run, data, count, seed)
     variant = find_variant(config["variant"])
+    if not info.attributes or variant.image_size not in info.sizes:
+        raise UserError(f"{info.folder} holds no portraits of 64 px; make them with `python -m preprocess.celeba`.")
     count = min(count, info.counts["val"], info.counts["train"] // 2)
     if count < 4:
         raise UserError(f"{info.folder} has too few portraits to measure anything; prepare more.")
+    # First: the encoder, where it is needed, is a process of its own and wants the GPU's memory too.
+    prompted = condition_for(run, PORTRAIT_PROMPTS, clip_spec)
     model = load_model(run)
     judge = train_judge(info, judge_folder or run)
     portraits, real = read_portraits(info, "val", count), read_portraits(info, "train", 2 * count)
     told = portraits.conditions(variant.condition)
     noise = np.random.default_rng(seed).standard_normal((count, model.latent_dim)).astype(np.float32)
-    pictures = in_batches(model.decode, noise, told)
-    many = draw(model, condition_for(run, PORTRAIT_PROMPTS, clip_spec), DIVERSITY_PICTURES, seed)
+    pictures = in_batches(model.draw, noise, told)
+    many = draw(model, prompted, DIVERSITY_PICTURES, seed)
     _, many_features = see(judge, many.reshape(-1, *many.shape[2:]))
     real_images = real.images / np.float32(255)
     result = {

@@ -21,13 +21,13 @@ JUDGED = (
 )
 JUDGED_PLACES = [ATTRIBUTES.index(name) for name in JUDGED]
 BATCH_SIZE, LEARNING_RATE, WEIGHT_DECAY = 64, 2e-3, 1e-3
-# As many as 2,000 portraits need; more portraits are seen at least so often.
-STEPS, EPOCHS = 1200, 4
+# Steps at least, which is what 2,000 portraits need; epochs at least; and portraits at most, which take 1 GB.
+STEPS, EPOCHS, MAX_PORTRAITS = 1200, 4, 10_000
 SEED = 1
 
 
 def build_judge():
-    """A convolutional network: float32 (n, 64, 64, 3) in [0, 1] to logits (n, 40), with a layer named "features"."""
+    """A convolutional network: float32 (n, 64, 64, 3) in [0, 1] to [logits (n, 40), features (n, 128)]."""
     keras = import_keras()
     from cvae.layers import BatchNormalization
 
@@ -40,8 +40,8 @@ def build_judge():
         # A short memory, since training is short.
         x = layers.ReLU()(BatchNormalization(momentum=0.9)(x))
     x = layers.Dropout(0.5, seed=SEED)(layers.Flatten()(x))
-    x = layers.Dense(128, activation="relu", name="features")(x)
-    return keras.Model(image, layers.Dense(len(ATTRIBUTES))(x))
+    features = layers.Dense(128, activation="relu")(x)
+    return keras.Model(image, [layers.Dense(len(ATTRIBUTES))(features), features])
 
 
 def _softened(images, seed):
@@ -80,17 +80,18 @@ def train_judge(info, folder):
     path = pathlib.Path(folder) / f"judge-{info.settings['photos'][:8]}.weights.h5"
     if path.is_file() and _load(judge, path):
         return judge
-    portraits = read_portraits(info, "val")
+    portraits = read_portraits(info, "val", MAX_PORTRAITS)
     images = np.concatenate([portraits.images, _softened(portraits.images, SEED)]) / np.float32(255)
     attributes = np.concatenate([portraits.attributes] * 2)
     steps = -(-len(images) // BATCH_SIZE)
     epochs = max(EPOCHS, -(-STEPS // steps))
     schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * steps)
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
-    judge.compile(optimizer, _weighted_cross_entropy(portraits.attributes.mean(0)))
+    # Of the features there is nothing to learn by themselves.
+    judge.compile(optimizer, [_weighted_cross_entropy(portraits.attributes.mean(0)), None])
     with tqdm(total=epochs * steps, desc="training the judge", unit="step") as bar:
         step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
-        judge.fit(images, attributes, BATCH_SIZE, epochs, verbose=0, callbacks=[step])
+        judge.fit(images, [attributes, None], BATCH_SIZE, epochs, verbose=0, callbacks=[step])
     with atomic_path(path) as partial:
         judge.save_weights(partial)
     return judge
@@ -109,12 +110,25 @@ def see(judge, images):
     """What the judge sees in images float32 (n, 64, 64, 3) in [0, 1].
 
     Returns:
-        (bool (n, 40), the attributes; float32 (n, 128), features).
+        (float32 (n, 40), logits for whom either value of an attribute is as likely: it is seen where positive; float32
+        (n, 128), features).
     """
-    keras = import_keras()
-    both = keras.Model(judge.input, [judge.output, judge.get_layer("features").output])
-    logits, features = both.predict(images, batch_size=256, verbose=0)
-    return logits > 0, features
+    return judge.predict(images, batch_size=256, verbose=0)
+
+
+def guess(judge, images, shares):
+    """The attributes that images most probably have, float32 (n, 40) of 0 and 1, with one colour of the hair at most.
+
+    Args:
+        judge, images: see `see`.
+        shares: (40,), how many have each: what few have needs clear signs.
+    """
+    shares = np.clip(shares, 1e-3, 1 - 1e-3)
+    logits = see(judge, images)[0] + np.log(shares / (1 - shares))
+    colours = [ATTRIBUTES.index(name) for name in HAIR_COLOURS]
+    lesser = logits[:, colours] < logits[:, colours].max(1, keepdims=True)
+    logits[:, colours] = np.where(lesser, -np.inf, logits[:, colours])
+    return (logits > 0).astype(np.float32)
 
 
 def balanced_accuracy(seen, asked):

@@ -2,8 +2,11 @@
 
 from cvae.photo_task import PhotoTask
 from cvae.prompts import PORTRAIT_PROMPTS
+from cvae.runs import BEST, load_model
 from cvae.training import wants_xla
+from preprocess.datasets import load
 from preprocess.errors import UserError
+from preprocess.files import atomic_path
 from preprocess.quiet import import_keras
 
 
@@ -41,6 +44,15 @@ class PortraitTask(PhotoTask):
         if self.variant.model == "wgan-gp" and import_keras().backend.backend() != "tensorflow":
             raise UserError(f"{self.variant_name} trains on TensorFlow only; set KERAS_BACKEND=tensorflow.")
         super().check_data()
+
+    def finish(self, run):
+        """Fits the prior of a CVAE; a GAN's decoder has been trained on plain noise."""
+        if self.variant.model != "cvae" or (model := load_model(run)).has_prior:
+            return
+        size, condition, batch_size = self.variant.image_size, self.variant.condition, self.settings.batch_size
+        model.fit_prior(load(self.info.folder, size, condition, "train", batch_size))
+        with atomic_path(run / BEST) as partial:
+            model.save(partial)
 
     def build(self):
         return build_model(self.variant, self.info.condition_dim(self.variant.condition), self.settings)

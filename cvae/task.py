@@ -49,6 +49,9 @@ class Task(abc.ABC):
     def dataset(self, split, first_epoch=0):
         """A `tf.data.Dataset` for `fit`: of "train", endless, from an epoch on; of "val", once."""
 
+    def finish(self, run):  # noqa: B027
+        """Does what is left when all epochs are done; a second time, nothing."""
+
     def painters(self, run):
         """Callbacks that draw pictures into the run folder after each epoch."""
         return []

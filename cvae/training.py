@@ -115,6 +115,8 @@ def train(variant_name, data, run, settings=Settings(), resume=False, overwrite=
         bar.initial = bar.n = len(history) * task.steps
         if len(history) < settings.epochs:
             _fit(model, run, task, history, bar, on_epoch)
+        bar.set_description("finishing")
+        task.finish(run)
     return history
 
 

@@ -108,3 +108,15 @@ def find_variant(name):
     if name not in VARIANTS:
         raise UserError(f"no variant '{name}'; choose one of: {', '.join(VARIANTS)}.")
     return VARIANTS[name]
+
+
+def choose_portraits(text):
+    """The variants of portraits that a text such as "celeba-cvae, celeba-wgan-gp" names.
+
+    Raises:
+        UserError: it names none, or one that is not there.
+    """
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names or not set(names) <= set(_PORTRAITS):
+        raise UserError(f"'{text}' must name variants of: {', '.join(_PORTRAITS)}.")
+    return names

@@ -136,3 +136,58 @@ def prepare(zip_path, work, clip, overwrite=False, **options):
     with EncoderProcess(clip) as encoder:
         preprocess_coco(zip_path, work / "shards", overwrite=overwrite, **options)
         return embed_folder(work / "shards", work / "embedded", encoder, overwrite)
+
+
+def embedded_portraits(work, zip_path, attributes, clip, faces_count, limit=None):
+    """Embedded shards of portraits, made in `work`/portraits unless they are there: CelebA's, or drawn faces.
+
+    Args:
+        work: the folder of `cvae.colab.work_folder`.
+        zip_path, attributes: see `preprocess.celeba.preprocess_celeba`; "" draws faces in their place.
+        clip: see `preprocess.encoders.load_encoder`; "" takes ViT-B/32 for CelebA, the small CLIP for drawn faces.
+        faces_count: how many faces to draw where there is no zip.
+        limit: at most so many portraits.
+
+    Returns:
+        The folder.
+    """
+    from preprocess.celeba import preprocess_celeba
+    from preprocess.embedding import embed_folder
+    from preprocess.encoders import EncoderProcess
+    from preprocess.faces.archive import ARCHIVE, TABLE, write_archive
+    from preprocess.parallel import available_cores
+
+    folder, workers = work / "portraits", available_cores()
+    if not zip_path:
+        write_archive(folder / "drawn", faces_count, seed=0, workers=workers)
+        zip_path, attributes = folder / "drawn" / ARCHIVE, folder / "drawn" / TABLE
+        clip = clip or str(PASTURE_CLIP)
+    with EncoderProcess(clip or "ViT-B/32") as encoder:
+        preprocess_celeba(zip_path, attributes, folder / "shards", workers=workers, limit=limit)
+        embed_folder(folder / "shards", folder / "embedded", encoder)
+    return folder / "embedded"
+
+
+def check_portraits(zip_path, attributes, faces_count):
+    """Raises a UserError for what `embedded_portraits` cannot begin with: before anything is made."""
+    from preprocess.celeba import read_attributes
+    from preprocess.shards import list_images
+
+    check_whole("faces-count", faces_count, 100)
+    if zip_path:
+        list_images(zip_path, "CelebA's img_align_celeba.zip")
+        read_attributes(attributes)
+
+
+def portrait_to_edit(data, path, folder):
+    """The portrait to edit: `path`, or the first validation portrait of embedded shards, saved in a folder."""
+    from PIL import Image
+
+    from cvae.portraits import read_portraits
+    from preprocess.datasets import read_info
+
+    if path:
+        return pathlib.Path(path)
+    [image] = read_portraits(read_info(data), "val", 1).images
+    Image.fromarray(image).save(folder / "portrait.png")
+    return folder / "portrait.png"

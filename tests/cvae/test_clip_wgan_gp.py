@@ -80,5 +80,12 @@ def test_learns_what_it_is_told_without_blowing_up():
     history = model.fit(pairs(), steps_per_epoch=150, epochs=2, verbose=0, shuffle=False).history
     assert set(history) == {"loss", "distance", "penalty"} and np.isfinite(list(history.values())).all()
     z = rng.standard_normal((8, 4)).astype(np.float32)
-    dark, light = (np.asarray(model.decode(z, np.tile(row, (8, 1)))).mean() for row in np.eye(2, dtype=np.float32))
+    dark, light = (np.asarray(model.draw(z, np.tile(row, (8, 1)))).mean() for row in np.eye(2, dtype=np.float32))
     assert light - dark > 0.15
+
+
+def test_both_optimisers_follow_a_schedule():
+    model = build()
+    slower = keras.callbacks.LearningRateScheduler(lambda epoch: 1e-5)
+    model.fit(pairs(), steps_per_epoch=5, verbose=0, shuffle=False, callbacks=[slower])
+    assert float(model.optimizer.learning_rate) == float(model.generator_optimizer.learning_rate) == pytest.approx(1e-5)

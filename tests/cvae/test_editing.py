@@ -57,8 +57,8 @@ def test_the_latent_is_kept_and_the_condition_is_new():
 
 def test_a_portrait_is_changed_in_a_grid_and_single_pictures(run, portrait, tmp_path):
     process = command(
-        "-m", "cvae", "edit", "--run", run, portrait, "--add", "Smiling", "blond hair", "--remove", "eyeglasses",
-        "--described", "an old man with gray hair wearing glasses", "--out", tmp_path / "out",
+        "-m", "cvae", "edit", "--run", run, portrait, "--add", "Smiling", "--add", "blond hair",
+        "--remove", "eyeglasses", "--described", "an old man with gray hair wearing glasses", "--out", tmp_path / "out",
     )  # fmt: skip
     assert process.returncode == 0 and "Changed 3 attributes" in process.stdout, process.stderr
     names = {path.name for path in (tmp_path / "out").iterdir()}
@@ -86,5 +86,7 @@ def test_what_cannot_be_edited_is_said(run, portrait, portraits, tmp_path):
     with pytest.raises(UserError, match="cannot edit"):
         edit(other, portrait, add=["Bald"])
     (other / "run.json").write_text(json.dumps(config | {"data": str(tmp_path / "nowhere")}))
+    with pytest.raises(UserError, match="added and removed"):
+        edit(run, portrait, add=["Bald"], remove=["bald"])
     with pytest.raises(UserError, match="--described"):
         edit(other, portrait, add=["Bald"])

@@ -8,7 +8,9 @@ from cvae.portrait_comparison import compare_portraits
 from cvae.portrait_evaluation import evaluate_portraits, mean_accuracy, score_portraits
 from cvae.portrait_judge import JUDGED, JUDGED_PLACES, see, train_judge
 from cvae.portraits import read_portraits
+from cvae.runs import load_model
 from preprocess.datasets import load, read_info
+from preprocess.errors import UserError
 
 TINY = {"epochs": 1, "batch_size": 8, "width": 1 / 16, "precision": "float32"}
 
@@ -96,3 +98,14 @@ def test_the_same_seed_gives_the_same_figures(compared, portraits):
 def test_ten_attributes_or_more_are_judged():
     assert len(JUDGED) == len(set(JUDGED_PLACES)) >= 10
     assert {"Male", "Eyeglasses", "Smiling", "Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair"} <= set(JUDGED)
+
+
+def test_photographs_are_no_portraits(compared, embedded):
+    out, _ = compared
+    with pytest.raises(UserError, match="holds no portraits"):
+        evaluate_portraits(out / "celeba-wgan-gp", embedded, 10)
+
+
+def test_a_finished_cvae_has_a_prior_and_a_gan_has_none(compared):
+    out, _ = compared
+    assert load_model(out / "celeba-cvae-both").has_prior and not load_model(out / "celeba-cvae-gan").has_prior

@@ -6,8 +6,9 @@ from conftest import assert_user_error, command
 
 from cvae.generation import condition_for, generate
 from cvae.prompts import PORTRAIT_PROMPTS, condition_prompts
-from cvae.runs import load_model, read_log
+from cvae.runs import LAST, best_epoch, load_model, read_log
 from cvae.training import Settings, train
+from cvae.variants import VARIANTS, choose_portraits
 from preprocess.attributes import vector_of
 from preprocess.errors import UserError
 
@@ -67,3 +68,28 @@ def test_data_without_attributes_give_one_sentence(embedded, tmp_path):
 
 def test_labels_are_not_for_portraits(run):
     assert_user_error(command("-m", "cvae", "generate", "--run", run, "--labels", 3), "celeba-cvae")
+
+
+def test_a_gan_has_no_validation_loss_and_its_newest_epoch_is_its_best(portraits, tmp_path):
+    settings = {"batch_size": 8, "width": 1 / 16, "precision": "float32"}
+    for epochs in (1, 2):
+        history = train("celeba-wgan-gp", portraits, tmp_path, Settings(epochs=epochs, **settings), resume=True)
+    assert set(history[0]) == {"epoch", "loss", "distance", "penalty", "learning_rate"}
+    assert best_epoch(history)["epoch"] == 2
+    last, best = load_model(tmp_path, LAST), load_model(tmp_path)
+    for one, other in zip(last.weights, best.weights):
+        np.testing.assert_array_equal(one, other)
+    steps = int(last.optimizer.iterations)
+    assert steps % 2 == 0 and int(last.generator_optimizer.iterations) == steps // 5
+    assert generate(tmp_path, ["a bald man"], count=1).is_file()
+
+
+def test_every_portrait_variant_is_known_by_model_and_condition():
+    portraits = {name: v for name, v in VARIANTS.items() if v.system == "portraits"}
+    assert {(v.model, v.condition) for v in portraits.values()} == {
+        (model, condition) for model in ("cvae", "cvae-gan", "wgan-gp") for condition in ("attributes", "text", "both")
+    }
+    assert choose_portraits("celeba-cvae, celeba-wgan-gp-text") == ("celeba-cvae", "celeba-wgan-gp-text")
+    for wrong in ("", "64-image"):
+        with pytest.raises(UserError, match="must name variants"):
+            choose_portraits(wrong)

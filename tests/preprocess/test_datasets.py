@@ -86,6 +86,20 @@ def test_a_seed_gives_the_same_batches_and_epochs_differ(embedded):
     assert any((a[0] != b[0]).any() for a, b in zip(again, batches(embedded, 64, "text", "train", 8, seed=4)))
 
 
+def test_half_of_the_images_are_mirrored_others_each_epoch(embedded):
+    plain = batches(embedded, 64, "image", "train", 8, seed=3)
+    epochs = [batches(embedded, 64, "image", "train", 8, seed=3, first_epoch=e, mirrored=True) for e in (0, 0, 1)]
+    mirrored = []
+    for (image, embedding), (own, own_embedding) in zip(plain, epochs[0], strict=True):
+        np.testing.assert_array_equal(embedding, own_embedding)
+        for one, other in zip(image, own):
+            mirrored.append(bool((one != other).any()))
+            np.testing.assert_array_equal(one[:, ::-1] if mirrored[-1] else one, other)
+    assert 0.2 < np.mean(mirrored) < 0.8
+    assert all((a[0] == b[0]).all() for a, b in zip(epochs[0], epochs[1]))
+    assert any((a[0] != b[0]).any() for a, b in zip(epochs[0], epochs[2]))
+
+
 def test_captions_are_drawn_anew_each_epoch(embedded):
     rows = stored(embedded, "train")
     drawn = {}
