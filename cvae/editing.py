@@ -67,7 +67,7 @@ def guess_attributes(run, config, image):
         )
     info = read_info(config["data"])
     shares = read_portraits(info, "val", MAX_PORTRAITS).attributes.mean(0)
-    return guess(train_judge(info, run), image[None], shares)[0]
+    return guess(train_judge(info, pathlib.Path(run).parent), image[None], shares)[0]
 
 
 def edit(run, image_path, add=(), remove=(), described=None, out=None, clip_spec=None):

@@ -59,7 +59,7 @@ def compare_portraits(data, out, given, rows=ROWS, count=1000):
         for name in rows:
             print(f"{name}:")
             train(name, data, out / name, settings[name], resume=True)
-            results.append(evaluate_portraits(out / name, data, count, settings[name].seed, judge_folder=out))
+            results.append(evaluate_portraits(out / name, data, count, settings[name].seed))
             conditions = condition_for(out / name, PORTRAIT_PROMPTS)
             pictures.append(draw(load_model(out / name), conditions, PICTURES, settings[name].seed))
             # Several models in one process would keep several graphs.

@@ -67,8 +67,10 @@ def mean_accuracy(attributes, names=JUDGED):
     return {key: float(np.mean([row[key] for row in rows])) for key in ("pictures", "real")}
 
 
-def evaluate_portraits(run, data=None, count=1000, seed=0, clip_spec=None, judge_folder=None):
+def evaluate_portraits(run, data=None, count=1000, seed=0, clip_spec=None):
     """Measures a trained model of portraits, and writes evaluation.json and evaluation.png.
+
+    The judge is kept beside the run, for other runs on the same data.
 
     Args:
         run: the run folder.
@@ -76,7 +78,6 @@ def evaluate_portraits(run, data=None, count=1000, seed=0, clip_spec=None, judge
         count: pictures, at most: one for what each validation portrait has.
         seed: of the noise.
         clip_spec: the encoder, if it has moved; not needed for models told attributes alone.
-        judge_folder: where the judge is kept, the run folder by default.
 
     Returns:
         What evaluation.json holds: what `score_portraits` gives; "diversity", {"pictures", "real"}: of the pictures of
@@ -96,7 +97,7 @@ def evaluate_portraits(run, data=None, count=1000, seed=0, clip_spec=None, judge
     # First: the encoder, where it is needed, is a process of its own and wants the GPU's memory too.
     prompted = condition_for(run, PORTRAIT_PROMPTS, clip_spec)
     model = load_model(run)
-    judge = train_judge(info, judge_folder or run)
+    judge = train_judge(info, pathlib.Path(run).parent)
     portraits, real = read_portraits(info, "val", count), read_portraits(info, "train", 2 * count)
     told = portraits.conditions(variant.condition)
     noise = np.random.default_rng(seed).standard_normal((count, model.latent_dim)).astype(np.float32)

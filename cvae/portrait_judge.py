@@ -21,7 +21,7 @@ JUDGED = (
 )
 JUDGED_PLACES = [ATTRIBUTES.index(name) for name in JUDGED]
 BATCH_SIZE, LEARNING_RATE, WEIGHT_DECAY = 64, 2e-3, 1e-3
-# Steps at least, which is what 2,000 portraits need; epochs at least; and portraits at most, which take 1 GB.
+# Steps at least, which is what 2,000 portraits need; epochs at least; and portraits at most.
 STEPS, EPOCHS, MAX_PORTRAITS = 1200, 4, 10_000
 SEED = 1
 
@@ -65,6 +65,16 @@ def _weighted_cross_entropy(shares):
     return loss
 
 
+def _batches(images, attributes, epochs):
+    """Yields (float32 images in [0, 1], attributes), each epoch in another order."""
+    rng = np.random.default_rng(SEED)
+    for _ in range(epochs):
+        order = rng.permutation(len(images))
+        for start in range(0, len(order), BATCH_SIZE):
+            chosen = order[start : start + BATCH_SIZE]
+            yield images[chosen] / np.float32(255), attributes[chosen]
+
+
 def train_judge(info, folder):
     """Trains the classifier on a data set's validation portraits, or loads the one that was trained on them before.
 
@@ -81,7 +91,7 @@ def train_judge(info, folder):
     if path.is_file() and _load(judge, path):
         return judge
     portraits = read_portraits(info, "val", MAX_PORTRAITS)
-    images = np.concatenate([portraits.images, _softened(portraits.images, SEED)]) / np.float32(255)
+    images = np.concatenate([portraits.images, _softened(portraits.images, SEED)])
     attributes = np.concatenate([portraits.attributes] * 2)
     steps = -(-len(images) // BATCH_SIZE)
     epochs = max(EPOCHS, -(-STEPS // steps))
@@ -91,7 +101,8 @@ def train_judge(info, folder):
     judge.compile(optimizer, [_weighted_cross_entropy(portraits.attributes.mean(0)), None])
     with tqdm(total=epochs * steps, desc="training the judge", unit="step") as bar:
         step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
-        judge.fit(images, [attributes, None], BATCH_SIZE, epochs, verbose=0, callbacks=[step])
+        batches = _batches(images, attributes, epochs)
+        judge.fit(batches, steps_per_epoch=epochs * steps, epochs=1, shuffle=False, verbose=0, callbacks=[step])
     with atomic_path(path) as partial:
         judge.save_weights(partial)
     return judge

@@ -138,7 +138,7 @@ def prepare(zip_path, work, clip, overwrite=False, **options):
         return embed_folder(work / "shards", work / "embedded", encoder, overwrite)
 
 
-def embedded_portraits(work, zip_path, attributes, clip, faces_count, limit=None):
+def embedded_portraits(work, zip_path, attributes, clip, faces_count, limit=None, overwrite=False):
     """Embedded shards of portraits, made in `work`/portraits unless they are there: CelebA's, or drawn faces.
 
     Args:
@@ -147,6 +147,7 @@ def embedded_portraits(work, zip_path, attributes, clip, faces_count, limit=None
         clip: see `preprocess.encoders.load_encoder`; "" takes ViT-B/32 for CelebA, the small CLIP for drawn faces.
         faces_count: how many faces to draw where there is no zip.
         limit: at most so many portraits.
+        overwrite: whether to empty folders that were made with other settings.
 
     Returns:
         The folder.
@@ -159,12 +160,13 @@ def embedded_portraits(work, zip_path, attributes, clip, faces_count, limit=None
 
     folder, workers = work / "portraits", available_cores()
     if not zip_path:
-        write_archive(folder / "drawn", faces_count, seed=0, workers=workers)
+        write_archive(folder / "drawn", faces_count, seed=0, workers=workers, overwrite=overwrite)
         zip_path, attributes = folder / "drawn" / ARCHIVE, folder / "drawn" / TABLE
         clip = clip or str(PASTURE_CLIP)
     with EncoderProcess(clip or "ViT-B/32") as encoder:
-        preprocess_celeba(zip_path, attributes, folder / "shards", workers=workers, limit=limit)
-        embed_folder(folder / "shards", folder / "embedded", encoder)
+        shards = folder / "shards"
+        preprocess_celeba(zip_path, attributes, shards, workers=workers, limit=limit, overwrite=overwrite)
+        embed_folder(shards, folder / "embedded", encoder, overwrite)
     return folder / "embedded"
 
 
@@ -185,9 +187,11 @@ def portrait_to_edit(data, path, folder):
 
     from cvae.portraits import read_portraits
     from preprocess.datasets import read_info
+    from preprocess.files import atomic_path
 
     if path:
         return pathlib.Path(path)
     [image] = read_portraits(read_info(data), "val", 1).images
-    Image.fromarray(image).save(folder / "portrait.png")
+    with atomic_path(folder / "portrait.png") as partial:
+        Image.fromarray(image).save(partial)
     return folder / "portrait.png"

@@ -7,8 +7,10 @@ from conftest import PASTURE_CLIP
 from PIL import Image
 
 from cvae import workspace
+from cvae.portraits import read_portraits
 from cvae.runs import load_model, read_config, read_log, write_config
 from cvae.training import Settings
+from preprocess.datasets import read_info
 from preprocess.errors import UserError
 from preprocess.files import read_manifest, write_json
 
@@ -70,3 +72,20 @@ def test_images_to_reconstruct_come_from_a_file_or_from_the_data(run, tmp_path):
         workspace.images_to_reconstruct(run, str(tmp_path / "text.jpg"), count=1)
     with pytest.raises(UserError, match="gone.jpg cannot be read"):
         workspace.images_to_reconstruct(run, "gone.jpg", count=1)
+
+
+def test_faulty_portraits_are_told_before_anything_is_made(tmp_path):
+    workspace.check_portraits("", "", 100)
+    for arguments, message in (
+        (("", "", 10), "100 or more"),
+        (("gone.zip", "", 100), "gone.zip not found"),
+    ):
+        with pytest.raises(UserError, match=message):
+            workspace.check_portraits(*arguments)
+
+
+def test_the_portrait_to_edit_is_a_file_or_one_that_no_model_was_trained_on(portraits, tmp_path):
+    assert workspace.portrait_to_edit(portraits, "mine.jpg", tmp_path).name == "mine.jpg"
+    path = workspace.portrait_to_edit(portraits, "", tmp_path)
+    [first] = read_portraits(read_info(portraits), "val", 1).images
+    np.testing.assert_array_equal(np.asarray(Image.open(path)), first)

@@ -20,6 +20,7 @@ PARAMETERS = {
     "3_generate": TRAINED | {"COUNT": 2},
     "4_compare": TRAINED | {"ROWS": "1"},
     "5_digits": {"EPOCHS": 1, "WIDTH": 1 / 8, "MAP_COUNT": 100},
+    "6_faces": {"EPOCHS": 1, "WIDTH": 1 / 16, "FACES_COUNT": 120, "COUNT": 2, "VARIANTS": "celeba-cvae"},
 }
 
 
@@ -90,6 +91,12 @@ def test_a_wrong_field_gives_one_sentence_at_once(tmp_path):
         ("5_digits", {"CORNERS": "1, 2"}, "must name 4 digits"),
         ("5_digits", {"COUNT": 0}, "--count"),
         ("5_digits", {"MAP_COUNT": 1}, "--map-count"),
+        ("6_faces", {"ZIP": "gone.zip"}, "gone.zip not found"),
+        ("6_faces", {"VARIANTS": "64-image"}, "must name variants of: celeba-cvae"),
+        ("6_faces", {"ADD": "Smilling"}, "did you mean Smiling"),
+        ("6_faces", {"FACES_COUNT": 3}, "--faces-count"),
+        ("6_faces", {"EPOCHS": -1}, "--epochs"),
+        ("6_faces", {"PROMPTS": ""}, "prompt is empty"),
     ],
 )
 def test_fields_are_checked_before_the_work_begins(tmp_path, monkeypatch, name, wrong, message):
