@@ -16,14 +16,21 @@ from preprocess.wording import counted
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--zip", required=True, help="the archive of images, such as train2017.zip; it is not unpacked")
     parser.add_argument(
-        "--captions",
-        help="captions_train2017.json, or a zip that holds it (default: captions_train2017.json or "
-        "annotations_trainval2017.zip beside the zip)",
+        "--zip", required=True, nargs="+", help="archives of images, such as train2017.zip; they are not unpacked"
     )
     parser.add_argument(
-        "--theme", choices=THEMES, default="small", help="small: cow, sheep; large: 11 more (default: small)"
+        "--captions",
+        nargs="+",
+        metavar="JSON",
+        help="captions_train2017.json, or a zip that holds it (default: captions_train2017.json or "
+        "annotations_trainval2017.zip beside each zip)",
+    )
+    parser.add_argument(
+        "--theme",
+        choices=THEMES,
+        default="small",
+        help="small: cow, sheep; large: 11 more; all: every image with a caption (default: small)",
     )
     parser.add_argument("--words", nargs="+", default=[], metavar="WORD", help="more words to keep images for")
     add_shard_options(parser, "data/bucolic/shards", [64, 128, 224], 512)

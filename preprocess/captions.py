@@ -10,7 +10,7 @@ import zlib
 
 from preprocess.errors import UserError
 
-# The two vocabularies of the coursework.
+# The two vocabularies of the coursework; and none, which keeps every captioned image.
 THEMES = {
     "small": ("cow", "sheep"),
     "large": (
@@ -28,6 +28,7 @@ THEMES = {
         "landscape",
         "fence",
     ),
+    "all": (),
 }
 
 _NEEDED = frozenset(("images", "annotations", "id", "image_id", "file_name", "caption"))
@@ -66,13 +67,15 @@ def _inflections(word):
 
 
 def word_pattern(words):
-    """Compiles a pattern that finds any of `words` as a whole word with its inflections, ignoring case.
+    """Compiles a pattern that finds any of `words` as a whole word with its inflections, ignoring case; of none, all.
 
     "hill" finds hills, hilly and hillside, but not chill; "cow" finds cows, but not cowboy.
 
     Raises:
         UserError: a word has no letter or digit.
     """
+    if not words:
+        return re.compile("")
     forms = []
     for word in words:
         if not re.search(r"\w", word):
@@ -82,13 +85,15 @@ def word_pattern(words):
 
 
 def theme_words(theme, words=()):
-    """The words of a theme ("small" or "large") and the user's own after them, without repetition.
+    """The words of a theme ("small", "large" or "all") and the user's own after them, without repetition.
 
     Raises:
-        UserError: no such theme.
+        UserError: no such theme, or words of one's own for the theme that keeps all.
     """
     if theme not in THEMES:
         raise UserError(f"no theme '{theme}'; choose one of: {', '.join(THEMES)}.")
+    if words and not THEMES[theme]:
+        raise UserError(f"the theme {theme} keeps every image; leave out --words, or choose another theme.")
     return tuple(dict.fromkeys([*THEMES[theme], *(word.lower() for word in words)]))
 
 

@@ -89,11 +89,12 @@ def captions_of_attributes(image_id, attributes):
     return tuple(describe(attributes, rng if template else None, template) for template in range(len(TEMPLATES)))
 
 
-def choose_portraits(images, rows, attributes_path, limit=None):
+def choose_portraits(images, zip_path, rows, attributes_path, limit=None):
     """Pairs a zip's images with the rows of attributes.
 
     Args:
-        images: of `preprocess.shards.list_images`. rows: of `read_attributes`. attributes_path: for errors.
+        images: of `preprocess.shards.list_images`, of `zip_path`. rows: of `read_attributes`.
+        attributes_path: for errors.
         limit: at most so many portraits, the first of the rows.
 
     Returns:
@@ -103,7 +104,7 @@ def choose_portraits(images, rows, attributes_path, limit=None):
         UserError: no image has a row.
     """
     photos = [
-        Photo(number, images[name].filename, captions_of_attributes(number, attributes), attributes)
+        Photo(number, images[name].filename, captions_of_attributes(number, attributes), str(zip_path), attributes)
         for number, (name, attributes) in enumerate(rows.items(), 1)
         if name in images
     ]
@@ -133,7 +134,7 @@ def preprocess_celeba(zip_path, attributes, out, sizes=(64,), shard_size=2048, w
     check_numbers(sizes, shard_size, workers, limit)
     images = list_images(zip_path, "CelebA's img_align_celeba.zip")
     rows = read_attributes(attributes)
-    photos = choose_portraits(images, rows, attributes, limit)
+    photos = choose_portraits(images, zip_path, rows, attributes, limit)
     settings = {
         "zip": zip_path.name,
         "theme": "portraits",
@@ -154,7 +155,7 @@ def preprocess_celeba(zip_path, attributes, out, sizes=(64,), shard_size=2048, w
         write_json(out / "portraits.json", statistics | {"portraits_with": counts})
 
     with open_folder(out, settings, overwrite, inputs=[zip_path, attributes]) as manifest:
-        return write_photos(out, manifest, photos, zip_path, describe_folder, workers), statistics
+        return write_photos(out, manifest, photos, describe_folder, workers), statistics
 
 
 def main():

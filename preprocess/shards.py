@@ -26,8 +26,8 @@ ENCRYPTED = 0x1
 MAX_FILE_SIZE = 200 * 10**6
 DISK_FAULTS = (errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ENODEV)
 
-# attributes: a tuple of zeros and ones, empty where a data set has none.
-Photo = collections.namedtuple("Photo", "image_id member captions attributes", defaults=[()])
+# attributes: a tuple of zeros and ones, empty where a data set has none. archive: the path of the zip with the member.
+Photo = collections.namedtuple("Photo", "image_id member captions archive attributes", defaults=[()])
 
 
 def list_images(zip_path, wanted):
@@ -64,9 +64,9 @@ def list_images(zip_path, wanted):
 _open_zip = functools.cache(zipfile.ZipFile)
 
 
-def prepare(photo, zip_path, sizes):
+def prepare(photo, sizes):
     """Reads and resizes one photograph. Returns ({size: JPEG bytes}, None) or (None, the reason it was rejected)."""
-    archive = _open_zip(zip_path)
+    archive = _open_zip(photo.archive)
     try:
         if archive.getinfo(photo.member).file_size > MAX_FILE_SIZE:
             return None, f"larger than {MAX_FILE_SIZE // 10**6} MB"
@@ -102,14 +102,14 @@ def _is_done(out, shard):
     return path.is_file() and is_whole(out / f"{shard}.tfrecord", json.loads(path.read_text())["bytes"])
 
 
-def _write_shards(out, shards, zip_path, sizes, workers):
+def _write_shards(out, shards, sizes, workers):
     tf = import_tensorflow()
     todo = {name: photos for name, photos in shards.items() if not _is_done(out, name)}
     total = sum(map(len, shards.values()))
     left = sum(map(len, todo.values()))
     if not left:
         return
-    task = functools.partial(prepare, zip_path=str(zip_path), sizes=sizes)
+    task = functools.partial(prepare, sizes=sizes)
     results = ordered_map(task, itertools.chain.from_iterable(todo.values()), workers)
     with tqdm(total=total, initial=total - left, desc="resizing", unit="image") as bar:
         for name, photos in todo.items():
@@ -154,14 +154,14 @@ def _count_captions(photos, split):
     return sum(len(photo.captions) for photo in photos if split_of(photo.image_id) == split)
 
 
-def write_photos(out, manifest, photos, zip_path, describe, workers=1):
+def write_photos(out, manifest, photos, describe, workers=1):
     """Writes photographs into a folder as shards; in a folder where this was interrupted, those that are missing.
 
     Args:
         out: the folder: `train-*.tfrecord` and `val-*.tfrecord` (see preprocess.records), each with a small JSON that
             marks it done, rejected.csv and manifest.json.
         manifest: from `preprocess.files.open_folder`, with "sizes" (px) and "shard_size" (images) in its settings.
-        photos: a list of `Photo`. zip_path: the archive that holds them.
+        photos: a list of `Photo`.
         describe: called with the photographs that were kept, to write what else belongs to the folder.
         workers: processes.
 
@@ -174,11 +174,12 @@ def write_photos(out, manifest, photos, zip_path, describe, workers=1):
     settings = manifest["settings"]
     shards = plan_shards(photos, settings["shard_size"])
     if not manifest["complete"] or not all(_is_done(out, name) for name in shards):
-        _write_shards(out, shards, zip_path, settings["sizes"], workers)
+        _write_shards(out, shards, settings["sizes"], workers)
         manifest = _finish(out, manifest, shards, describe)
     if not manifest["counts"]["train"] + manifest["counts"]["val"]:
         keep_only(out, REJECTED)
-        raise UserError(f"none of {zip_path}'s matching images can be used; {out / REJECTED} has the reasons.")
+        zips = " and ".join(sorted({photo.archive for photo in photos}))
+        raise UserError(f"none of the matching images in {zips} can be used; {out / REJECTED} has the reasons.")
     return manifest
 
 
@@ -187,7 +188,8 @@ def fingerprint(photos, images):
     digest = hashlib.sha256()
     for photo in photos:
         info = images[pathlib.PurePosixPath(photo.member).name]
-        digest.update(json.dumps([*photo, info.CRC, info.file_size]).encode())
+        parts = photo.image_id, photo.member, photo.captions, photo.attributes, info.CRC, info.file_size
+        digest.update(json.dumps(parts).encode())
     return digest.hexdigest()
 
 

@@ -1,9 +1,11 @@
 import csv
+import io
 import json
 import zipfile
 
 import pytest
 from conftest import shared, write_coco
+from PIL import Image
 
 from preprocess import shards as writing
 from preprocess.captions import find_captions, read_captions, theme_words
@@ -90,7 +92,7 @@ def test_the_split_depends_on_the_id_alone(pasture, shards, tmp_path):
 def test_shards_follow_the_order_of_ids(pasture):
     images = list_images(pasture / "train2017.zip", "train2017.zip")
     captions = {name: (int(name[:12]), ["a cow"]) for name in reversed(images)}
-    photos = choose_photos(images, captions, ["cow"], "captions")
+    photos = choose_photos("train2017.zip", images, captions, ["cow"], "captions")
     for photos_of_shard in plan_shards(photos, 10).values():
         ids = [photo.image_id for photo in photos_of_shard]
         assert ids == sorted(ids) and len(ids) <= 10
@@ -99,10 +101,6 @@ def test_shards_follow_the_order_of_ids(pasture):
 def test_bad_images_are_recorded_and_skipped(pasture, tmp_path):
     with zipfile.ZipFile(pasture / "train2017.zip") as archive:
         good = archive.read(archive.namelist()[0])
-    import io
-
-    from PIL import Image
-
     buffer = io.BytesIO()
     Image.new("1", (30_000, 30_000)).save(buffer, "PNG")
     tiny = io.BytesIO()
@@ -137,20 +135,42 @@ def test_only_bad_images_leave_only_their_reasons(tmp_path):
         assert (tmp_path / "out" / "rejected.csv").read_text().count("\n") == 3
 
 
-def test_captions_of_other_images_and_themes_without_match_are_errors(pasture):
+def test_captions_of_other_images_and_themes_without_match_are_errors(pasture, tmp_path):
     images = list_images(pasture / "train2017.zip", "train2017.zip")
     with pytest.raises(UserError, match="none of the zip's images"):
-        choose_photos(images, {"other.jpg": (1, ["a cow"])}, ["cow"], "captions.json")
-    with pytest.raises(UserError, match="no caption in captions.json holds any of: zebra"):
-        choose_photos(images, {name: (1, ["a cow"]) for name in images}, ["zebra"], "captions.json")
+        choose_photos("train2017.zip", images, {"other.jpg": (1, ["a cow"])}, ["cow"], "captions.json")
+    with pytest.raises(UserError, match="no caption in .*captions_train2017.json holds any of: .*zebra"):
+        preprocess_coco(write_coco(tmp_path, {"1.jpg": b""}, {"1.jpg": ["a train"]}), tmp_path / "out", words=["zebra"])
+
+
+def test_several_zips_make_one_data_set(tmp_path):
+    buffer = io.BytesIO()
+    Image.new("RGB", (80, 70)).save(buffer, "JPEG")
+    image = buffer.getvalue()
+    first = write_coco(tmp_path / "a", {"1.jpg": image}, {"1.jpg": ["a cow"]})
+    second = write_coco(tmp_path / "b", {"2.jpg": image, "3.jpg": image}, {"2.jpg": ["a cow"], "3.jpg": ["a train"]})
+    preprocess_coco([first, second], tmp_path / "cows", sizes=(64,))
+    records = [record for split in ("train", "val") for record in stored(tmp_path / "cows", split)]
+    assert sorted(captions_of(record)[0] for record in records) == ["a cow", "a cow"]
+    manifest = preprocess_coco([first, second], tmp_path / "all", theme="all", sizes=(64,))
+    assert manifest["counts"]["train"] + manifest["counts"]["val"] == 3
+    with pytest.raises(UserError, match=r"holds 1.jpg, and so does another --zip"):
+        preprocess_coco([first, first], tmp_path / "twice", sizes=(64,))
+    with pytest.raises(UserError, match="give --captions one file for each --zip"):
+        preprocess_coco([first, second], tmp_path / "half", captions=tmp_path / "a" / "captions_train2017.json")
+
+
+def test_the_theme_of_all_takes_no_words(pasture, tmp_path):
+    with pytest.raises(UserError, match="keeps every image; leave out --words"):
+        preprocess_coco(pasture / "train2017.zip", tmp_path / "out", theme="all", words=["goat"])
 
 
 def test_reads_real_photographs():
     zip_path = shared("data", "photos", "full_size", "train2017.zip")
     images = list_images(zip_path, "train2017.zip")
     captions = read_captions(*find_captions(zip_path))
-    photos = choose_photos(images, captions, theme_words("large"), "captions")
-    jpegs, reason = prepare(photos[0], str(zip_path), (64,))
+    photos = choose_photos(zip_path, images, captions, theme_words("large"), "captions")
+    jpegs, reason = prepare(photos[0], (64,))
     assert reason is None
     assert encode_record(photos[0].image_id, "a.jpg", photos[0].captions, jpegs)
     with zipfile.ZipFile(zip_path) as archive:
