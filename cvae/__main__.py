@@ -48,11 +48,11 @@ def _given_settings(arguments):
 
 def _train(arguments):
     from cvae.runs import best_epoch
-    from cvae.training import Settings, train
+    from cvae.training import settings_of, train
 
     variant = find_variant(arguments.variant)
     run, data = arguments.run or f"runs/{arguments.variant}", arguments.data or variant.data
-    settings = Settings(**{**variant.settings, **_given_settings(arguments)})
+    settings = settings_of(arguments.variant, _given_settings(arguments))
     history = train(arguments.variant, data, run, settings, arguments.resume, arguments.overwrite)
     best = best_epoch(history)
     print(f"Trained {arguments.variant} for {counted(len(history), 'epoch')}: {_describe_epoch(best)}; in {run}.")
@@ -79,9 +79,23 @@ def _add_generate(commands):
     what.add_argument("--labels", nargs="+", metavar="DIGIT", help="which digits to draw, for mnist-clip-vae")
     parser.add_argument("--count", type=int, default=4, help="pictures of each (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same pictures (default: 0)")
+    parser.add_argument("--best-of", type=int, metavar="N", help="draw N of each and keep those CLIP finds closest")
+    _add_drawing(parser)
     parser.add_argument("--out", help="output folder (default: generated, in the run folder)")
     parser.add_argument("--clip", help="the encoder, if it has moved since the data were embedded")
     parser.set_defaults(function=_generate)
+
+
+def _add_drawing(parser):
+    """Adds the options of `cvae.generation.load_to_draw`."""
+    parser.add_argument("--guidance", type=float, help="of flows: 1 as varied as the data, 5 as plain as can be")
+    parser.add_argument("--steps", type=int, help="of flows: from noise to picture")
+    parser.add_argument("--prior", metavar="NAME", help="flow, for a CVAE; none, mean or ridge, for a flow")
+
+
+def _drawing(arguments):
+    """What `_add_drawing` added."""
+    return {name: getattr(arguments, name) for name in ("guidance", "steps", "prior")}
 
 
 def _generate(arguments):
@@ -95,7 +109,8 @@ def _generate(arguments):
         return
     from cvae.generation import generate
 
-    grid = generate(arguments.run, arguments.prompts, arguments.count, arguments.seed, arguments.out, arguments.clip)
+    what = arguments.prompts, arguments.count, arguments.seed, arguments.out, arguments.clip, arguments.best_of
+    grid = generate(arguments.run, *what, **_drawing(arguments))
     prompts = counted(len(arguments.prompts), "prompt")
     print(f"Drew {counted(arguments.count, 'picture')} for each of {prompts}: {grid}.")
 
@@ -199,6 +214,28 @@ def _edit(arguments):
     print(f"Changed {changes} of {arguments.image}: {grid}.")
 
 
+def _add_vary(commands):
+    parser = commands.add_parser("vary", help="draw variations of a photograph, or change it by a prompt")
+    parser.add_argument("--run", required=True, help="run folder of a flow, such as runs/64-flow")
+    parser.add_argument("image", help="a photograph")
+    parser.add_argument("--towards", metavar="PROMPT", help='what it should become, such as "in the snow"')
+    parser.add_argument("--count", type=int, default=4, help="pictures (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same variations (default: 0)")
+    parser.add_argument("--guidance", type=float, help="see generate")
+    parser.add_argument("--steps", type=int, help="see generate")
+    parser.add_argument("--out", help="output folder (default: varied, in the run folder)")
+    parser.add_argument("--clip", help="the encoder, if it has moved since the data were embedded")
+    parser.set_defaults(function=_vary)
+
+
+def _vary(arguments):
+    from cvae.varying import vary
+
+    what = arguments.towards, arguments.count, arguments.seed, arguments.out, arguments.clip
+    grid = vary(arguments.run, arguments.image, *what, arguments.guidance, arguments.steps)
+    print(f"Drew {counted(arguments.count, 'picture')} of {arguments.image}: {grid}.")
+
+
 def _add_study(commands):
     parser = commands.add_parser("study", help="make a page on which people choose between two runs, blind")
     parser.add_argument("runs", nargs=2, metavar="RUN", help="the two run folders")
@@ -252,8 +289,8 @@ def _gallery(arguments):
 def main():
     parser = argparse.ArgumentParser(prog="python -m cvae", description="Trains models and draws pictures with them.")
     commands = parser.add_subparsers(title="commands", required=True)
-    adders = _add_train, _add_generate, _add_edit, _add_evaluate, _add_compare, _add_study, _add_win_rates, _add_gallery
-    for add in adders:
+    drawing, measuring = (_add_generate, _add_vary, _add_edit), (_add_evaluate, _add_compare, _add_study)
+    for add in (_add_train, *drawing, *measuring, _add_win_rates, _add_gallery):
         add(commands)
     arguments = parser.parse_args()
     arguments.function(arguments)

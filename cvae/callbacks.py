@@ -5,6 +5,7 @@ import pathlib
 import keras
 import numpy as np
 
+from cvae.averaging import averaged_weights
 from cvae.plots import save_curves, save_grid
 from cvae.runs import BEST, LAST, best_epoch, save_without_optimizer, write_log
 from preprocess.errors import UserError
@@ -54,7 +55,7 @@ class RunWriter(keras.callbacks.Callback):
         write_log(self.run, self.history)
         save_curves(self.run / "loss.png", self.history)
         if best_epoch(self.history) is row:
-            with atomic_path(self.run / BEST) as partial:
+            with atomic_path(self.run / BEST) as partial, averaged_weights(self.model):
                 save_without_optimizer(self.model, partial)
         with atomic_path(self.run / LAST) as partial:
             self.model.save(partial)
@@ -73,8 +74,9 @@ class GridPainter(keras.callbacks.Callback):
         self.folder, self.draw = pathlib.Path(run) / "samples", draw
 
     def on_epoch_end(self, epoch, logs=None):
-        title = f"epoch {epoch + 1}" + (f", validation loss {logs['val_loss']:.0f}" if "val_loss" in logs else "")
-        save_grid(self.folder / f"epoch-{epoch + 1:04d}.png", *self.draw(self.model), title)
+        title = f"epoch {epoch + 1}" + (f", validation loss {logs['val_loss']:.4g}" if "val_loss" in logs else "")
+        with averaged_weights(self.model):
+            save_grid(self.folder / f"epoch-{epoch + 1:04d}.png", *self.draw(self.model), title)
 
 
 class ProgressBar(keras.callbacks.Callback):
@@ -94,3 +96,16 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.bar.set_postfix({name: f"{logs[name]:.4g}" for name in ("loss", "val_loss") if name in logs})
+
+
+class CriticInSecondHalf(keras.callbacks.Callback):
+    """Has a `cvae.spatial_vae.SpatialVAE` convince its critic in the second half of so many epochs."""
+
+    def __init__(self, epochs):
+        super().__init__()
+        self.first = epochs // 2
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self.model.adversarial != (epoch >= self.first):
+            self.model.adversarial = epoch >= self.first
+            self.model.make_train_function(force=True)

@@ -5,6 +5,7 @@ import types
 import keras
 from keras import ops
 
+from cvae.adversarial import call_frozen
 from cvae.attribute_cvae import AttributeCVAE
 from cvae.portrait_networks import build_critic
 
@@ -46,9 +47,8 @@ class ClipCVAEGAN(AttributeCVAE):
 
     def _convince(self, image, pictures, condition):
         """The losses of reconstructions and drawn pictures (2n, 64, 64, 3) before a critic that stays as it is."""
-        frozen = [ops.stop_gradient(weight.value) for weight in self.critic.trainable_variables]
         images, conditions = ops.concatenate([image, pictures]), ops.concatenate([condition] * 3)
-        (scores, features), _ = self.critic.stateless_call(frozen, [], [images, conditions])
+        scores, features = call_frozen(self.critic, [images, conditions])
         real, reconstructed, _ = ops.split(ops.cast(features, "float32"), 3)
         # Of equal portraits, which are no measure, a little of their own size.
         spread = ops.sum(ops.var(real, axis=0)) + 0.01 * ops.mean(ops.sum(ops.square(real), axis=-1)) + 1e-6

@@ -5,9 +5,8 @@ taught by another classifier to be read.
 """
 
 import numpy as np
-from tqdm import tqdm
 
-from preprocess.files import atomic_path
+from cvae.judges import fit_under_bar, load_or_train
 from preprocess.quiet import import_keras
 
 EPOCHS, BATCH_SIZE, LEARNING_RATE = 6, 128, 2e-3
@@ -43,32 +42,22 @@ def train_judge(digits, folder):
     Returns:
         (classifier, its accuracy on the test images).
     """
-    keras = import_keras()
-    from cvae.optimizers import Adam
-
-    keras.utils.set_random_seed(SEED)
+    import_keras().utils.set_random_seed(SEED)
     judge = build_judge()
     path = folder / f"judge-{digits.checksum()[:8]}.weights.h5"
-    if not (path.is_file() and _load(judge, path)):
-        images, labels = digits.images["train"] / np.float32(255), digits.labels["train"]
-        judge.compile(Adam(LEARNING_RATE), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        steps = EPOCHS * -(-len(images) // BATCH_SIZE)
-        with tqdm(total=steps, desc="training the judge", unit="step") as bar:
-            step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
-            judge.fit(images, labels, BATCH_SIZE, EPOCHS, verbose=0, callbacks=[step])
-        with atomic_path(path) as partial:
-            judge.save_weights(partial)
+    load_or_train(judge, path, lambda: _fit(judge, digits))
     right = classify(judge, digits.images["test"] / np.float32(255)).argmax(1) == digits.labels["test"]
     return judge, float(right.mean())
 
 
-def _load(judge, path):
-    """Loads the classifier's weights; False if the file is damaged, to be written again."""
-    try:
-        judge.load_weights(path)
-    except (OSError, ValueError, KeyError):
-        return False
-    return True
+def _fit(judge, digits):
+    keras = import_keras()
+    from cvae.optimizers import Adam
+
+    images, labels = digits.images["train"] / np.float32(255), digits.labels["train"]
+    judge.compile(Adam(LEARNING_RATE), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    steps = EPOCHS * -(-len(images) // BATCH_SIZE)
+    fit_under_bar(judge, images, labels, steps=steps, batch_size=BATCH_SIZE, epochs=EPOCHS)
 
 
 def classify(judge, images):

@@ -129,7 +129,7 @@ class DigitTask(Task):
             return digit_batches(images, labels, self.settings)
         return digit_batches(images, labels, self.settings, first_epoch, self.variant.binarised)
 
-    def painters(self, run):
+    def callbacks(self, run):
         from cvae.callbacks import GridPainter
         from cvae.digits import draw_labels
 

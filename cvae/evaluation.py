@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from cvae import metrics
 from cvae.batches import in_batches
-from cvae.generation import draw
+from cvae.generation import draw, embed_images
 from cvae.held_out import read_held_out
 from cvae.plots import save_grid, to_uint8
 from cvae.prompts import PROMPTS, open_encoder
@@ -69,16 +69,6 @@ def measure_reconstructions(images, reconstructions):
         "psnr": float(np.mean(metrics.psnr(images, reconstructions))),
         "ssim": float(np.mean(in_batches(losses.ssim, images, reconstructions))),
     }
-
-
-def embed_images(images, encoder, progress):
-    """Embeds uint8 images (n, size, size, 3) in batches: float32 (n, d). `progress` gets each batch's number."""
-    from PIL import Image
-
-    def embed(batch):
-        return encoder.encode_images([Image.fromarray(image) for image in batch])
-
-    return in_batches(embed, images, progress=progress)
 
 
 def score_pictures(pictures, real, texts, ids, seed=0):
@@ -139,8 +129,7 @@ def evaluate(run, data=None, count=1000, seed=0, clip_spec=None):
 
     Returns:
         What evaluation.json holds: "validation" (see `measure_loss`), "reconstruction" (see `measure_reconstructions`),
-        what `score_pictures` gives, "diversity", {"pictures", "real"}: of the pictures of one prompt, and of all real
-        images; and "variant", "epoch", "data", "encoder" and "seed", what was measured.
+        what `measure_pictures` gives; and "variant", "epoch", "data", "encoder" and "seed", what was measured.
 
     Raises:
         UserError: no such run or data, fewer than four validation images, or an encoder that is not the run's.
@@ -149,21 +138,26 @@ def evaluate(run, data=None, count=1000, seed=0, clip_spec=None):
     variant = find_variant(config["variant"])
     with open_encoder(clip_spec or config["clip_spec"], config["clip"], config["precision"]) as encoder:
         model = load_model(run)
-        validation = measure_loss(model, info, variant, config["settings"]["batch_size"], config["settings"]["seed"])
+        best = best_epoch(read_log(run))
+        if variant.system == "flow":
+            validation = {"loss": best["val_loss"]}
+        else:
+            validation = measure_loss(
+                model, info, variant, config["settings"]["batch_size"], config["settings"]["seed"]
+            )
         held_out = read_held_out(info, variant.image_size, count)
-        pictures, real, many = _embed_everything(model, held_out, encoder, seed)
+        scores = measure_pictures(model, held_out, encoder, seed)
     images = held_out.images / np.float32(255)
     reconstructions = reconstruct(model, images, held_out.conditions(variant.condition))
     result = {
         "variant": config["variant"],
-        "epoch": best_epoch(read_log(run))["epoch"],
+        "epoch": best["epoch"],
         "data": str(info.folder),
         "encoder": config["clip"]["name"],
         "seed": seed,
         "validation": validation,
         "reconstruction": measure_reconstructions(images, reconstructions),
-        **score_pictures(pictures, real, held_out.texts, held_out.ids, seed),
-        "diversity": {"pictures": metrics.diversity(many), "real": metrics.diversity(real[None])},
+        **scores,
     }
     _paint(run, model, held_out, images, reconstructions, result)
     write_json(pathlib.Path(run) / "evaluation.json", result)
@@ -186,19 +180,37 @@ def check_data(run, data, count, seed):
     return config, info
 
 
-def _embed_everything(model, held_out, encoder, seed):
-    """Embeddings of a picture for each caption, of the real images, and of many pictures for each prompt."""
+def measure_pictures(model, held_out, encoder, seed):
+    """Draws pictures of captions and of the project's prompts, and measures them in an encoder's space.
+
+    Args:
+        model: has `draw(noise, embedding)` and `latent_dim`. held_out: a `cvae.held_out.HeldOut`.
+        encoder: that of the held-out data. seed: see `evaluate`.
+
+    Returns:
+        What `score_pictures` gives, and "diversity", {"pictures", "theme", "real"}: of the pictures of one prompt, of
+        as many real images whose captions are nearest to that prompt, and of all real images.
+    """
     rng = np.random.default_rng(seed)
     count = len(PROMPTS) * DIVERSITY_PICTURES
     noise = rng.standard_normal((len(held_out.texts), model.latent_dim)).astype(np.float32)
     prompt_noise = rng.standard_normal((count, model.latent_dim)).astype(np.float32)
-    prompts = np.repeat(encoder.encode_texts(list(PROMPTS)), DIVERSITY_PICTURES, axis=0)
+    prompts = encoder.encode_texts(list(PROMPTS))
     total = len(noise) + len(held_out.images) + count
     with tqdm(total=total, desc="drawing and embedding", unit="picture") as bar:
         pictures = embed_pictures(model, held_out.texts, noise, encoder, bar.update)
         real = embed_images(held_out.images, encoder, bar.update)
-        many = embed_pictures(model, prompts, prompt_noise, encoder, bar.update)
-    return pictures, real, many.reshape(len(PROMPTS), DIVERSITY_PICTURES, -1)
+        asked = np.repeat(prompts, DIVERSITY_PICTURES, axis=0)
+        many = embed_pictures(model, asked, prompt_noise, encoder, bar.update)
+    # The first captions are one of each image.
+    nearest = np.argsort(-prompts @ held_out.texts[: len(real)].T, axis=1)[:, :DIVERSITY_PICTURES]
+    return score_pictures(pictures, real, held_out.texts, held_out.ids, seed) | {
+        "diversity": {
+            "pictures": metrics.diversity(many.reshape(len(PROMPTS), DIVERSITY_PICTURES, -1)),
+            "theme": metrics.diversity(real[nearest]),
+            "real": metrics.diversity(real[None]),
+        }
+    }
 
 
 def embed_pictures(model, embeddings, noise, encoder, progress):
@@ -221,7 +233,9 @@ def format_evaluation(result):
     loss, reconstruction, diversity = result["validation"], result["reconstruction"], result["diversity"]
     lines = [
         f"validation loss (-) {loss['loss']:.1f} (bce {loss['bce']:.1f}, kl {loss['kl']:.1f}, "
-        f"ssim {loss['ssim']:.3f}), {loss['nats_per_pixel']:.3f} nats a pixel",
+        f"ssim {loss['ssim']:.3f}), {loss['nats_per_pixel']:.3f} nats a pixel"
+        if "bce" in loss
+        else f"validation loss (-) {loss['loss']:.4f}, the squared error of the velocity",
         f"reconstruction (+)  PSNR {reconstruction['psnr']:.2f} dB, SSIM {reconstruction['ssim']:.3f}",
     ]
     among = f"each among {result['candidates']}" if result["candidates"] > 1 else "none to choose among"
@@ -239,6 +253,9 @@ def format_evaluation(result):
         )
     if result["real_images"] < FEW:
         lines.append(f"{'':<19} with fewer than {FEW} images these two say little")
-    lines.append(f"diversity (+)       {diversity['pictures']:.3f} (all real images {diversity['real']:.3f})")
+    lines.append(
+        f"diversity (+)       {diversity['pictures']:.3f} (real images of one theme {diversity['theme']:.3f}, all "
+        f"{diversity['real']:.3f})"
+    )
     lines.append("(+) higher is better, (-) lower is better")
     return "\n".join(lines)

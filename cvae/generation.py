@@ -7,8 +7,9 @@ import numpy as np
 from tqdm import tqdm
 
 from cvae.batches import in_batches
-from cvae.plots import save_pictures
-from cvae.prompts import check_prompts, condition_prompts
+from cvae.latent_prior import with_flow_prior
+from cvae.plots import save_pictures, to_uint8
+from cvae.prompts import check_prompts, condition_prompts, open_encoder
 from cvae.runs import find_model, load_model, read_prompted_config
 from cvae.variants import find_variant
 from preprocess.errors import UserError, check_whole
@@ -45,17 +46,102 @@ def check_request(prompts, count, seed):
     check_prompts(prompts)
 
 
-def draw_prompts(run, prompts, count, seed, clip_spec=None):
+def embed_images(images, encoder, progress):
+    """Embeds uint8 images (n, size, size, 3) in batches: float32 (n, d). `progress` gets each batch's number."""
+    from PIL import Image
+
+    def embed(batch):
+        return encoder.encode_images([Image.fromarray(image) for image in batch])
+
+    return in_batches(embed, images, progress=progress)
+
+
+def check_options(run, guidance=None, steps=None, prior=None):
+    """Raises a UserError for options of drawing that a run's model has no use for."""
+    config = read_prompted_config(run)
+    variant = find_variant(config["variant"])
+    if prior and prior not in variant.priors:
+        choices = f"one of: {', '.join(variant.priors)}" if variant.priors else "its own; leave it out"
+        raise UserError(f"--prior of a {config['variant']} is {choices}.")
+    if variant.system != "flow" and (guidance is not None or steps is not None):
+        raise UserError(f"--guidance and --steps are for 64-flow and 128-flow; {run} is a {config['variant']}.")
+    if guidance is not None and not 0 <= guidance <= 20:
+        raise UserError("--guidance must be a number from 0 to 20.")
+    if steps is not None:
+        check_whole("steps", steps, 1)
+
+
+def load_to_draw(run, guidance=None, steps=None, prior=None):
+    """A run's model, which draws as asked.
+
+    Args:
+        run: the run folder.
+        guidance: of a flow, how far to go from what any picture would be to what is asked for: 1 is no further than
+            the data go, and more is plainer and less varied; by default, that of `cvae.rectified_flow`.
+        steps: of a flow, from noise to picture; by default, those of `cvae.rectified_flow`.
+        prior: of a flow, which `cvae.embedding_prior` leads from texts to images; of a CVAE, "flow" draws the latents
+            as they go with the prompt, and trains what is needed for that the first time.
+    """
+    check_options(run, guidance, steps, prior)
+    model = load_model(run)
+    if guidance is not None:
+        model.guidance = guidance
+    if steps is not None:
+        model.steps = steps
+    if prior == "flow":
+        return with_flow_prior(run, model)
+    if prior:
+        model.prior.kind = prior
+    return model
+
+
+def keep_closest(pictures, texts, count, encoder, progress=None):
+    """Keeps the pictures of each prompt that an encoder finds closest to it, the closest first.
+
+    Args:
+        pictures: float32 (n, many, size, size, 3). texts: float32 (n, d), the prompts' embeddings.
+        count: pictures to keep. encoder, progress: see `embed_images`.
+
+    Returns:
+        float32 (n, count, size, size, 3).
+    """
+    many = pictures.shape[1]
+    embeddings = embed_images(to_uint8(pictures.reshape(-1, *pictures.shape[2:])), encoder, progress)
+    closeness = np.einsum("nmd,nd->nm", embeddings.reshape(-1, many, embeddings.shape[-1]), texts)
+    order = np.argsort(-closeness, axis=1, kind="stable")[:, :count]
+    return np.take_along_axis(pictures, order[:, :, None, None, None], axis=1)
+
+
+def draw_prompts(run, prompts, count, seed, clip_spec=None, best_of=None, **options):
     """Draws `count` pictures for each prompt with a trained run, under a bar; see `generate` and `draw`."""
     check_request(prompts, count, seed)
-    read_prompted_config(run)
+    check_options(run, **options)
+    if best_of is not None:
+        check_whole("best-of", best_of, count)
+        if find_variant(read_prompted_config(run)["variant"]).system == "portraits":
+            raise UserError(f"--best-of is for photographs; leave it out for the portraits of {run}.")
     find_model(run)
+    total = len(prompts) * (2 * best_of if best_of else count)
     # The bar stands there while model and encoder are loaded, which takes longer than drawing.
-    with tqdm(total=len(prompts) * count, desc="loading", unit="picture") as bar:
-        embeddings = condition_for(run, prompts, clip_spec)
-        model = load_model(run)
-        bar.set_description("drawing")
-        return draw(model, embeddings, count, seed, bar.update)
+    with tqdm(total=total, desc="loading", unit="picture") as bar:
+        if not best_of:
+            embeddings = condition_for(run, prompts, clip_spec)
+            model = load_to_draw(run, **options)
+            bar.set_description("drawing")
+            return draw(model, embeddings, count, seed, bar.update)
+        with encoder_of(run, clip_spec) as encoder:
+            texts = encoder.encode_texts(list(prompts))
+            model = load_to_draw(run, **options)
+            bar.set_description("drawing")
+            pictures = draw(model, texts, best_of, seed, bar.update)
+            bar.set_description("choosing")
+            return keep_closest(pictures, texts, count, encoder, bar.update)
+
+
+def encoder_of(run, clip_spec=None):
+    """The encoder that a run's data were embedded with: see `cvae.prompts.open_encoder`."""
+    config = read_prompted_config(run)
+    return open_encoder(clip_spec or config["clip_spec"], config["clip"], config["precision"])
 
 
 def condition_for(run, prompts, clip_spec=None):
@@ -113,7 +199,7 @@ def _slug(text):
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60] or "prompt"
 
 
-def generate(run, prompts, count=4, seed=0, out=None, clip_spec=None):
+def generate(run, prompts, count=4, seed=0, out=None, clip_spec=None, best_of=None, **options):
     """Draws pictures for prompts with a trained run: a labelled grid and one PNG a picture.
 
     Args:
@@ -123,6 +209,8 @@ def generate(run, prompts, count=4, seed=0, out=None, clip_spec=None):
         seed: the same seed draws the same pictures.
         out: the output folder; by default `generated` in the run folder, which holds the last call's pictures only.
         clip_spec: the encoder, if it is not where it was when the data were embedded.
+        best_of: draw so many a prompt, and keep those that the encoder finds closest.
+        **options: see `load_to_draw`.
 
     Returns:
         The path of the grid.
@@ -132,7 +220,7 @@ def generate(run, prompts, count=4, seed=0, out=None, clip_spec=None):
     """
     folder = pathlib.Path(out or pathlib.Path(run) / "generated")
     check_no_file(folder)
-    rows = draw_prompts(run, prompts, count, seed, clip_spec)
+    rows = draw_prompts(run, prompts, count, seed, clip_spec, best_of, **options)
     if not out and folder.is_dir():
         remove_folder(folder)  # the pictures of the call before
     names = [f"{number:02d}-{_slug(prompt)}" for number, prompt in enumerate(prompts, 1)]

@@ -3,6 +3,7 @@
 import keras
 from keras import layers, ops
 
+from cvae.adversarial import call_frozen
 from preprocess.mnist import IMAGE_SIZE, LABELS
 
 DRAWN = LABELS
@@ -51,9 +52,7 @@ class LabelCritic(keras.Model):
 
     def convince(self, pictures, labels):
         """The loss of pictures that should pass for images of those labels, a scalar in nats."""
-        frozen = [ops.stop_gradient(weight.value) for weight in self.trainable_variables]
-        logits, _ = self.stateless_call(frozen, [weight.value for weight in self.non_trainable_variables], pictures)
-        return _cross_entropy(labels, logits)
+        return _cross_entropy(labels, call_frozen(self, pictures))
 
     def get_config(self):
         return super().get_config() | {"channels": self.channels}

@@ -69,7 +69,7 @@ class PhotoTask(Task):
                 f"{self.info.theme}."
             )
         for split in ("train", "val"):
-            self.dataset(split)
+            self.images(split)
 
     def prepare(self, run):
         """Embeds the grid's prompts, once a run; without the encoder there are no grids, and a note says so."""
@@ -93,14 +93,17 @@ class PhotoTask(Task):
         return build_model(self.variant, self.info.embedding_dim, self.settings)
 
     def dataset(self, split, first_epoch=0):
-        batches = load(
+        return self.images(split, first_epoch).map(lambda image, condition: ((image, condition),))
+
+    def images(self, split, first_epoch=0):
+        """Batches of images and what a model is told of them: see `preprocess.datasets.load`."""
+        return load(
             self.info.folder, self.variant.image_size, self.variant.condition, split, self.settings.batch_size,
             self.settings.seed, first_epoch=first_epoch, repeat=split == "train",
             mirrored=self.mirrored and split == "train",
         )  # fmt: skip
-        return batches.map(lambda image, condition: ((image, condition),))
 
-    def painters(self, run):
+    def callbacks(self, run):
         from cvae.callbacks import GridPainter
         from cvae.generation import draw
 

@@ -9,8 +9,7 @@ from cvae.plots import save_grid
 from cvae.portrait_evaluation import evaluate_portraits, mean_accuracy
 from cvae.prompts import PORTRAIT_PROMPTS
 from cvae.runs import load_model
-from cvae.training import Settings, check_run, open_task, train
-from cvae.variants import find_variant
+from cvae.training import check_run, open_task, settings_of, train
 from preprocess.attributes import HAIR_COLOURS
 from preprocess.datasets import read_info
 from preprocess.errors import UserError
@@ -20,11 +19,6 @@ from preprocess.quiet import import_keras
 ROWS = ("celeba-cvae", "celeba-cvae-gan", "celeba-wgan-gp")
 # Pictures of each prompt and model in the figure.
 PICTURES = 2
-
-
-def settings_of(name, given):
-    """A variant's `cvae.training.Settings`, with `given`, {name: value}, in place of its own."""
-    return Settings(**{**find_variant(name).settings, **given})
 
 
 def compare_portraits(data, out, given, rows=ROWS, count=1000):

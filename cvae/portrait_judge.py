@@ -7,11 +7,10 @@ new to it: on those it is measured, and they are what pictures are compared with
 import pathlib
 
 import numpy as np
-from tqdm import tqdm
 
+from cvae.judges import fit_under_bar, load_or_train
 from cvae.portraits import IMAGE_SIZE, read_portraits
 from preprocess.attributes import ATTRIBUTES, HAIR_COLOURS
-from preprocess.files import atomic_path
 from preprocess.quiet import import_keras
 
 # The attributes that are judged: well visible at 64 px.
@@ -84,13 +83,15 @@ def train_judge(info, folder):
     Returns:
         The classifier.
     """
-    keras = import_keras()
-    keras.utils.set_random_seed(SEED)
+    import_keras().utils.set_random_seed(SEED)
     judge = build_judge()
     path = pathlib.Path(folder) / f"judge-{info.settings['photos'][:8]}.weights.h5"
-    if path.is_file() and _load(judge, path):
-        return judge
-    portraits = read_portraits(info, "val", MAX_PORTRAITS)
+    load_or_train(judge, path, lambda: _fit(judge, read_portraits(info, "val", MAX_PORTRAITS)))
+    return judge
+
+
+def _fit(judge, portraits):
+    keras = import_keras()
     images = np.concatenate([portraits.images, _softened(portraits.images, SEED)])
     attributes = np.concatenate([portraits.attributes] * 2)
     steps = -(-len(images) // BATCH_SIZE)
@@ -99,22 +100,9 @@ def train_judge(info, folder):
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
     # Of the features there is nothing to learn by themselves.
     judge.compile(optimizer, [_weighted_cross_entropy(portraits.attributes.mean(0)), None])
-    with tqdm(total=epochs * steps, desc="training the judge", unit="step") as bar:
-        step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
-        batches = _batches(images, attributes, epochs)
-        judge.fit(batches, steps_per_epoch=epochs * steps, epochs=1, shuffle=False, verbose=0, callbacks=[step])
-    with atomic_path(path) as partial:
-        judge.save_weights(partial)
-    return judge
-
-
-def _load(judge, path):
-    """Loads the classifier's weights; False if the file is damaged, to be written again."""
-    try:
-        judge.load_weights(path)
-    except (OSError, ValueError, KeyError):
-        return False
-    return True
+    # As one epoch, since each begins with seconds of waiting.
+    batches, steps = _batches(images, attributes, epochs), epochs * steps
+    fit_under_bar(judge, batches, steps=steps, steps_per_epoch=steps, epochs=1, shuffle=False)
 
 
 def see(judge, images):

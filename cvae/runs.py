@@ -15,6 +15,7 @@ import pathlib
 import zipfile
 import zlib
 
+from cvae.variants import find_variant
 from preprocess.errors import UserError
 from preprocess.files import write_json, write_text
 from preprocess.quiet import import_keras
@@ -54,6 +55,8 @@ def read_prompted_config(run):
         UserError: see `read_config`; or the model knows labels only.
     """
     config = read_config(run)
+    if find_variant(config["variant"]).system == "autoencoder":
+        raise UserError(f"{run} is a {config['variant']}, which knows no prompts; name a run of a flow.")
     if "clip" not in config:
         raise UserError(f"{run} is a {config['variant']}, which is asked by --labels and not by prompts.")
     return config
@@ -89,7 +92,15 @@ def load_model(run, file_name=BEST):
     Raises:
         UserError: the folder is not a run, has no model yet, or the file is damaged.
     """
-    path = find_model(run, file_name)
+    return load_keras(find_model(run, file_name))
+
+
+def load_keras(path):
+    """Loads a model from a `.keras` file of this project's.
+
+    Raises:
+        UserError: the file is damaged, or another's.
+    """
     keras = import_keras()
     from cvae import (  # noqa: F401  registers classes by their names
         attribute_cvae,
@@ -97,7 +108,10 @@ def load_model(run, file_name=BEST):
         clip_cvae_gan,
         clip_vae,
         clip_wgan_gp,
+        latent_flow,
         optimizers,
+        rectified_flow,
+        spatial_vae,
     )
 
     try:

@@ -2,6 +2,7 @@
 
 import abc
 
+from cvae.runs import LAST
 from cvae.variants import find_variant
 
 
@@ -38,6 +39,13 @@ class Task(abc.ABC):
     def check_data(self):
         """Raises a UserError for faults in the data, before anything is written or removed; prints notes."""
 
+    def has_begun(self, run):
+        """Whether a run folder holds finished epochs, of any stage."""
+        return (run / LAST).is_file()
+
+    def train_earlier_stages(self, run):  # noqa: B027
+        """Does the work of stages before this training, each under a bar of its own; what is done stays."""
+
     def prepare(self, run):  # noqa: B027
         """Does what must be done before the model is there."""
 
@@ -52,6 +60,6 @@ class Task(abc.ABC):
     def finish(self, run):  # noqa: B027
         """Does what is left when all epochs are done; a second time, nothing."""
 
-    def painters(self, run):
-        """Callbacks that draw pictures into the run folder after each epoch."""
+    def callbacks(self, run):
+        """Further callbacks, such as those that draw pictures into the run folder after each epoch."""
         return []

@@ -57,6 +57,11 @@ class Settings:
         return self.learning_rate * (0.5 * (1 + math.cos(math.pi * epoch / self.epochs)) if self.decay else 1.0)
 
 
+def settings_of(variant_name, given):
+    """A variant's `Settings`, with `given`, {name: value}, in place of its own."""
+    return Settings(**{**find_variant(variant_name).settings, **given})
+
+
 def wants_xla():
     """Whether `compile` is asked for XLA on this backend."""
     # In TensorFlow XLA is slower on CPUs, above all in bfloat16, and wins little on GPUs with layers of this size.
@@ -70,6 +75,10 @@ def open_task(variant_name, data, settings):
         from cvae.digit_task import DigitTask as Task
     elif system == "portraits":
         from cvae.portrait_task import PortraitTask as Task
+    elif system == "autoencoder":
+        from cvae.autoencoder_task import AutoencoderTask as Task
+    elif system == "flow":
+        from cvae.flow_task import FlowTask as Task
     else:
         from cvae.photo_task import PhotoTask as Task
     return Task(variant_name, data, settings)
@@ -99,19 +108,20 @@ def train(variant_name, data, run, settings=Settings(), resume=False, overwrite=
     task = open_task(variant_name, data, settings)
     begun = check_run(run, task, resume, overwrite)
     task.check_data()
-    with (
-        contextlib.ExitStack() as held,
-        # The bar stands there while encoder and model are loaded, which takes some seconds.
-        tqdm(total=settings.epochs * task.steps, desc="loading", unit="step") as bar,
-    ):
+    with contextlib.ExitStack() as held:
         held.enter_context(sole_use(run))
-        if not begun and not is_fresh(run):
-            remove_folder(run)
-            held.enter_context(sole_use(run))
+        if not begun:
+            if not is_fresh(run):
+                remove_folder(run)
+                held.enter_context(sole_use(run))
+            write_config(run, {"variant": variant_name, "settings": dataclasses.asdict(settings), **task.config})
+        task.train_earlier_stages(run)
+        # The bar stands there while encoder and model are loaded, which takes some seconds.
+        bar = held.enter_context(tqdm(total=settings.epochs * task.steps, desc="loading", unit="step"))
         # Before the model is there: an encoder wants the GPU's memory too.
         task.prepare(run)
         import_keras().utils.set_random_seed(settings.seed)
-        model, history = _resume(run, task) if begun else _start(run, task)
+        model, history = _resume(run, task) if (run / LAST).is_file() else (task.build(), [])
         bar.initial = bar.n = len(history) * task.steps
         if len(history) < settings.epochs:
             _fit(model, run, task, history, bar, on_epoch)
@@ -130,7 +140,7 @@ def check_run(run, task, resume=False, overwrite=False):
     if is_fresh(run):
         return False
     read_config(run)
-    begun = (run / LAST).is_file()
+    begun = task.has_begun(run)
     # One without a finished epoch holds nothing to lose.
     if begun and not resume and not overwrite:
         raise UserError(f"{run} is there already; add --resume to go on with it, --overwrite to begin anew.")
@@ -164,14 +174,6 @@ def _check_same(run, task):
         )
 
 
-def _start(run, task):
-    """Makes the run folder and a fresh model."""
-    model = task.build()
-    settings = dataclasses.asdict(task.settings)
-    write_config(run, {"variant": task.variant_name, "settings": settings, **task.config})
-    return model, []
-
-
 def _resume(run, task):
     """Loads a run's model, optimiser and log."""
     model = load_model(run, LAST)
@@ -198,7 +200,7 @@ def _fit(model, run, task, history, bar, on_epoch):
         keras.callbacks.LearningRateScheduler(settings.learning_rate_of),
         keras.callbacks.TensorBoard(run / "tensorboard", write_graph=False),
         ProgressBar(bar, settings.epochs, task.steps),
-        *task.painters(run),
+        *task.callbacks(run),
         # Last of those that write, since its checkpoint is what marks an epoch as done.
         RunWriter(run, history),
     ]

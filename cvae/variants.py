@@ -23,6 +23,8 @@ class Variant:
     theme: str | None = None
     system = "photos"
     data = "data/bucolic/embedded"
+    # Of latents: a Gaussian, or a flow (see `cvae.latent_prior`).
+    priors = ("flow",)
     settings = types.MappingProxyType({})
 
 
@@ -42,6 +44,7 @@ class PortraitVariant:
     image_size = 64
     theme = "portraits"
     system = "portraits"
+    priors = ()
     data = "data/celeba/embedded"
 
 
@@ -60,8 +63,41 @@ class DigitVariant:
     binarised: float
     settings: dict
     system = "digits"
+    priors = ()
     # MNIST where it lies in data/mnist, or else scikit-learn's digits.
     data = None
+
+
+@dataclasses.dataclass(frozen=True)
+class AutoencoderVariant:
+    """A `cvae.spatial_vae.SpatialVAE` of photographs, the first stage of a `FlowVariant`."""
+
+    image_size: int
+    theme = None
+    condition = "image"
+    system = "autoencoder"
+    priors = ()
+    data = Variant.data
+    settings = types.MappingProxyType({"epochs": 20, "batch_size": 32, "learning_rate": 5e-4, "decay": True})
+
+
+@dataclasses.dataclass(frozen=True)
+class FlowVariant:
+    """A `cvae.latent_flow.LatentFlow` of photographs.
+
+    Attributes:
+        autoencoder: the name of the `AutoencoderVariant` whose latents it learns.
+    """
+
+    image_size: int
+    autoencoder: str
+    theme = None
+    condition = "image"
+    system = "flow"
+    # From texts to images: see `cvae.embedding_prior`.
+    priors = ("none", "mean", "ridge")
+    data = Variant.data
+    settings = types.MappingProxyType({"epochs": 100, "batch_size": 64, "learning_rate": 1e-3, "decay": True})
 
 
 _PORTRAIT_SETTINGS = {
@@ -84,6 +120,10 @@ VARIANTS = {
     "128-image-no-dropout": Variant(128, "image", dropout=0.0),
     "128-text-no-dropout": Variant(128, "text", dropout=0.0),
     "128-image-large": Variant(128, "image", theme="large"),
+    "64-autoencoder": AutoencoderVariant(64),
+    "128-autoencoder": AutoencoderVariant(128),
+    "64-flow": FlowVariant(64, "64-autoencoder"),
+    "128-flow": FlowVariant(128, "128-autoencoder"),
     **_PORTRAITS,
     "mnist-clip-vae": DigitVariant(
         64,

@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import textwrap
 import time
 import zipfile
 
@@ -49,6 +50,15 @@ def command(*arguments, cwd=ROOT, **options):
     return subprocess.run(
         [sys.executable, *map(str, arguments)], cwd=cwd, env=environment, capture_output=True, text=True, **options
     )
+
+
+def run_on_jax(monkeypatch, code):
+    """Runs lines of Python on Keras' JAX backend, with `np` and `keras`; skips the test where there is no JAX."""
+    pytest.importorskip("jax")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    lines = "import numpy as np, keras\nassert keras.backend.backend() == 'jax'"
+    process = command("-c", f"{lines}\n{textwrap.dedent(code)}")
+    assert process.returncode == 0, process.stderr
 
 
 def start(*arguments):

@@ -1,8 +1,7 @@
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
-from conftest import command
+from conftest import run_on_jax
 
 from cvae.clip_cvae_gan import ClipCVAEGAN
 
@@ -65,17 +64,15 @@ def test_learns_what_it_is_told_and_goes_on_from_a_file(tmp_path):
 
 
 def test_jax_trains_it_too(monkeypatch):
-    pytest.importorskip("jax")
-    monkeypatch.setenv("KERAS_BACKEND", "jax")
-    code = (
-        "import numpy as np, keras; from cvae.clip_cvae_gan import ClipCVAEGAN\n"
-        "assert keras.backend.backend() == 'jax'\n"
-        "model = ClipCVAEGAN(2, latent_dim=4, width=1 / 16); model.compile('adam')\n"
-        "x = np.random.default_rng(0).random((8, 64, 64, 3), np.float32), np.eye(2, dtype=np.float32)[[0, 1] * 4]\n"
-        "before = [np.asarray(w) for w in model.critic.trainable_weights]\n"
-        "history = model.fit(((x,) for _ in range(20)), epochs=2, steps_per_epoch=10, verbose=0).history\n"
-        "assert history['bce'][1] < history['bce'][0] and np.isfinite(history['critic'][1])\n"
-        "assert all(np.abs(np.asarray(w) - b).max() > 0 for w, b in zip(model.critic.trainable_weights, before))"
+    run_on_jax(
+        monkeypatch,
+        """
+        from cvae.clip_cvae_gan import ClipCVAEGAN
+        model = ClipCVAEGAN(2, latent_dim=4, width=1 / 16); model.compile('adam')
+        x = np.random.default_rng(0).random((8, 64, 64, 3), np.float32), np.eye(2, dtype=np.float32)[[0, 1] * 4]
+        before = [np.asarray(w) for w in model.critic.trainable_weights]
+        history = model.fit(((x,) for _ in range(20)), epochs=2, steps_per_epoch=10, verbose=0).history
+        assert history['bce'][1] < history['bce'][0] and np.isfinite(history['critic'][1])
+        assert all(np.abs(np.asarray(w) - b).max() > 0 for w, b in zip(model.critic.trainable_weights, before))
+        """,
     )
-    process = command("-c", code)
-    assert process.returncode == 0, process.stderr

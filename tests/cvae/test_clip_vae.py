@@ -4,7 +4,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT, command, shared
+from conftest import ROOT, command, run_on_jax, shared
 
 from cvae.clip_vae import WEIGHTS, ClipVAE
 from cvae.published import read_state_dict
@@ -76,20 +76,18 @@ def test_a_critic_takes_small_batches(count):
 
 
 def test_jax_trains_with_a_critic_too(monkeypatch):
-    pytest.importorskip("jax")
-    monkeypatch.setenv("KERAS_BACKEND", "jax")
-    code = (
-        "import numpy as np, keras; from cvae.clip_vae import ClipVAE\n"
-        "assert keras.backend.backend() == 'jax'\n"
-        "model = ClipVAE(width=8, latent_dim=4, convolutional=True, realism=2.0); model.compile('adam')\n"
-        "x = np.random.default_rng(0).random((12, 28, 28, 1), np.float32), np.arange(12, dtype=np.int32) % 10\n"
-        "before = [np.asarray(w) for w in model.critic.trainable_weights]\n"
-        "history = model.fit(((x,) for _ in range(40)), epochs=2, steps_per_epoch=20, verbose=0).history\n"
-        "assert history['critic'][1] < history['critic'][0] and history['loss'][1] < history['loss'][0]\n"
-        "assert all(np.abs(np.asarray(w) - b).max() > 0 for w, b in zip(model.critic.trainable_weights, before))"
+    run_on_jax(
+        monkeypatch,
+        """
+        from cvae.clip_vae import ClipVAE
+        model = ClipVAE(width=8, latent_dim=4, convolutional=True, realism=2.0); model.compile('adam')
+        x = np.random.default_rng(0).random((12, 28, 28, 1), np.float32), np.arange(12, dtype=np.int32) % 10
+        before = [np.asarray(w) for w in model.critic.trainable_weights]
+        history = model.fit(((x,) for _ in range(40)), epochs=2, steps_per_epoch=20, verbose=0).history
+        assert history['critic'][1] < history['critic'][0] and history['loss'][1] < history['loss'][0]
+        assert all(np.abs(np.asarray(w) - b).max() > 0 for w, b in zip(model.critic.trainable_weights, before))
+        """,
     )
-    process = command("-c", code)
-    assert process.returncode == 0, process.stderr
 
 
 def test_the_noise_of_samples_is_that_of_training():

@@ -1,0 +1,57 @@
+"""From a text's embedding to that of an image it could describe: CLIP keeps the two in regions of their own."""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+# Of the regression, as a share of the texts' mean squared deviation.
+RIDGE = 0.1
+
+
+@keras.saving.register_keras_serializable("cvae")
+class EmbeddingPrior(layers.Layer):
+    """Moves texts' embeddings to where images' lie: the prior of unCLIP, as a linear map (Ramesh et al. 2022).
+
+    Args:
+        embedding_dim: d.
+        kind: "none" gives the texts' own, "mean" moves them by the difference of the means, "ridge" by a ridge
+            regression; can be changed at any time.
+
+    Call arguments:
+        texts: float32 (n, d), rows of length 1.
+
+    Call returns:
+        float32 (n, d), rows of length 1.
+    """
+
+    def __init__(self, embedding_dim, kind="ridge", **kwargs):
+        super().__init__(trainable=False, **kwargs)
+        self.embedding_dim = embedding_dim
+        self.kind = kind
+        self.text_mean = self.add_weight(shape=(embedding_dim,), initializer="zeros", name="text_mean")
+        self.image_mean = self.add_weight(shape=(embedding_dim,), initializer="zeros", name="image_mean")
+        self.kernel = self.add_weight(shape=(embedding_dim, embedding_dim), initializer="identity", name="kernel")
+        self.built = True
+
+    def fit(self, texts, images):
+        """Learns from pairs of a text's embedding and its image's, float32 (n, d) each."""
+        texts, images = np.asarray(texts, np.float64), np.asarray(images, np.float64)
+        text_mean, image_mean = texts.mean(0), images.mean(0)
+        texts, images = texts - text_mean, images - image_mean
+        gram = texts.T @ texts
+        gram += RIDGE * np.trace(gram) / self.embedding_dim * np.eye(self.embedding_dim)
+        self.text_mean.assign(text_mean)
+        self.image_mean.assign(image_mean)
+        self.kernel.assign(np.linalg.solve(gram, texts.T @ images))
+
+    def call(self, texts):
+        texts = ops.cast(texts, "float32")
+        if self.kind == "none":
+            return texts
+        moved = texts - self.text_mean
+        if self.kind == "ridge":
+            moved = ops.matmul(moved, self.kernel)
+        return ops.normalize(moved + self.image_mean, axis=-1)
+
+    def get_config(self):
+        return super().get_config() | {"embedding_dim": self.embedding_dim, "kind": self.kind}

@@ -1,0 +1,140 @@
+"""The networks of the flows: what moves noise to latents, given a time and a condition."""
+
+import math
+
+import keras
+from keras import layers, ops
+
+# Sinusoids that a time is told by, and the period of the slowest.
+FREQUENCIES, LONGEST = 64, 1000.0
+HEAD_SIZE = 64
+
+
+@keras.saving.register_keras_serializable("cvae")
+class TimeFeatures(layers.Layer):
+    """Times (n,) in [0, 1] as sines and cosines, float32 (n, 128), from slow to fast (Vaswani et al. 2017)."""
+
+    def call(self, time):
+        frequencies = ops.exp(-math.log(LONGEST) * ops.arange(FREQUENCIES, dtype="float32") / FREQUENCIES)
+        angles = LONGEST * ops.cast(time, "float32")[:, None] * frequencies
+        return ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
+
+    def compute_output_shape(self, shape):
+        return shape[0], 2 * FREQUENCIES
+
+
+@keras.saving.register_keras_serializable("cvae")
+class Places(layers.Layer):
+    """Adds to each of the tokens (n, t, d) a learned vector of its place."""
+
+    def build(self, shape):
+        self.table = self.add_weight(shape=shape[1:], initializer=keras.initializers.RandomNormal(stddev=0.02))
+
+    def call(self, tokens):
+        return tokens + self.table
+
+
+@keras.saving.register_keras_serializable("cvae")
+class Modulation(layers.Layer):
+    """Normalised tokens scaled and shifted as a condition says, and a gate: adaLN-Zero of DiT.
+
+    Peebles and Xie 2022, arXiv 2212.09748. All is zero at first, so that a block begins as the identity.
+
+    Call arguments:
+        tokens: (n, t, d) or (n, d). condition: (n, c).
+
+    Call returns:
+        (modulated tokens, gate to multiply a block's output with).
+    """
+
+    def build(self, tokens_shape, condition_shape):
+        self.normalise = layers.LayerNormalization(epsilon=1e-6, center=False, scale=False, dtype=self.dtype_policy)
+        self.project = layers.Dense(3 * tokens_shape[-1], kernel_initializer="zeros", dtype=self.dtype_policy)
+        self.normalise.build(tokens_shape)
+        self.project.build(condition_shape)
+
+    def call(self, tokens, condition):
+        told = self.project(condition)
+        if len(tokens.shape) == 3:
+            told = told[:, None]
+        shift, scale, gate = ops.split(told, 3, axis=-1)
+        return self.normalise(tokens) * (1 + scale) + shift, gate
+
+
+@keras.saving.register_keras_serializable("cvae")
+class Attention(layers.Layer):
+    """Multi-head self-attention of tokens (n, t, d), heads of 64 numbers."""
+
+    def build(self, shape):
+        self.width = shape[-1]
+        self.heads = max(1, self.width // HEAD_SIZE)
+        self.project = layers.Dense(3 * self.width, dtype=self.dtype_policy)
+        self.out = layers.Dense(self.width, dtype=self.dtype_policy)
+        self.project.build(shape)
+        self.out.build(shape)
+
+    def call(self, tokens):
+        count = ops.shape(tokens)[1]
+        heads = -1, count, self.heads, self.width // self.heads
+        # Split and not sliced: the gradients of slices took half of a step.
+        query, key, value = (ops.reshape(part, heads) for part in ops.split(self.project(tokens), 3, axis=-1))
+        attended = ops.dot_product_attention(query, key, value)
+        return self.out(ops.reshape(attended, (-1, count, self.width)))
+
+
+def _told(time, condition, width, policy):
+    """Time and condition as one vector (n, width)."""
+    time = layers.Dense(width, "silu", dtype=policy)(TimeFeatures(dtype="float32")(time))
+    time = layers.Dense(width, dtype=policy)(time)
+    # An embedding has length 1: this gives its numbers about the size of 1.
+    condition = layers.Rescaling(math.sqrt(condition.shape[-1]), dtype=policy)(condition)
+    condition = layers.Dense(width, dtype=policy)(condition)
+    return layers.Activation("silu", dtype=policy)(layers.Add(dtype=policy)([time, condition]))
+
+
+def _add_gated(x, y, gate, policy):
+    return layers.Add(dtype=policy)([x, layers.Multiply(dtype=policy)([y, gate])])
+
+
+def _perceptron(x, width, policy):
+    # On a CPU in bfloat16 the gradients of GELU and SiLU take longer than the multiplications around them.
+    x = layers.Dense(4 * width, "relu", dtype=policy)(x)
+    return layers.Dense(width, dtype=policy)(x)
+
+
+def _inputs(shape, condition_dim):
+    return keras.Input(shape, name="x"), keras.Input((), name="time"), keras.Input((condition_dim,), name="condition")
+
+
+def build_grid_network(grid, condition_dim, width, depth, policy):
+    """A diffusion transformer on a grid: (x (n, h, w, c), time (n,), condition) to a velocity (n, h, w, c).
+
+    Grids wider than 8 are cut into patches, so that there are 64 tokens.
+    """
+    inputs = x, time, condition = _inputs(grid, condition_dim)
+    told = _told(time, condition, width, policy)
+    patch = max(1, grid[0] // 8)
+    side = grid[0] // patch
+    x = layers.Conv2D(width, patch, patch, dtype=policy)(x)
+    x = Places(dtype=policy)(layers.Reshape((side * side, width), dtype=policy)(x))
+    for _ in range(depth):
+        modulated, gate = Modulation(dtype=policy)(x, told)
+        x = _add_gated(x, Attention(dtype=policy)(modulated), gate, policy)
+        modulated, gate = Modulation(dtype=policy)(x, told)
+        x = _add_gated(x, _perceptron(modulated, width, policy), gate, policy)
+    x, _ = Modulation(dtype=policy)(x, told)
+    x = layers.Reshape((side, side, width), dtype=policy)(x)
+    velocity = layers.Conv2DTranspose(grid[-1], patch, patch, kernel_initializer="zeros", dtype="float32")(x)
+    return keras.Model(inputs, velocity)
+
+
+def build_vector_network(size, condition_dim, width, depth, policy):
+    """A residual perceptron: (x (n, size), time (n,), condition (n, condition_dim)) to a velocity (n, size)."""
+    inputs = x, time, condition = _inputs((size,), condition_dim)
+    told = _told(time, condition, width, policy)
+    x = layers.Dense(width, dtype=policy)(x)
+    for _ in range(depth):
+        modulated, gate = Modulation(dtype=policy)(x, told)
+        x = _add_gated(x, _perceptron(modulated, width, policy), gate, policy)
+    x, _ = Modulation(dtype=policy)(x, told)
+    return keras.Model(inputs, layers.Dense(size, kernel_initializer="zeros", dtype="float32")(x))

@@ -1,0 +1,32 @@
+"""Classifiers that judge pictures: trained under a bar the first time, loaded after that."""
+
+from tqdm import tqdm
+
+from preprocess.files import atomic_path
+from preprocess.quiet import import_keras
+
+
+def load_or_train(judge, path, train):
+    """Loads a classifier's weights, or trains it and keeps them.
+
+    Args:
+        judge: a Keras model.
+        path: where its weights are kept; a damaged file is made again.
+        train: called without arguments where there is no such file.
+    """
+    if path.is_file():
+        try:
+            judge.load_weights(path)
+            return
+        except (OSError, ValueError, KeyError):
+            pass
+    train()
+    with atomic_path(path) as partial:
+        judge.save_weights(partial)
+
+
+def fit_under_bar(judge, *data, steps, **options):
+    """`judge.fit(*data, **options)` under a bar of so many steps."""
+    with tqdm(total=steps, desc="training the judge", unit="step") as bar:
+        step = import_keras().callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
+        judge.fit(*data, **options, verbose=0, callbacks=[step])

@@ -1,0 +1,156 @@
+"""An autoencoder of photographs whose latent is a grid, small enough for a flow to learn and sharp when decoded."""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from cvae import losses
+from cvae.adversarial import call_frozen
+from cvae.layers import Sampling
+
+# At a half, a quarter and an eighth of the image's side.
+CHANNELS = (64, 128, 256)
+CRITIC_CHANNELS = (32, 64, 128)
+DOWNSAMPLING = 8
+MIN_CHANNELS = 16
+# Halvings of the error that the reconstruction is measured at, besides the pixels themselves.
+SCALES = 3
+# Weights of the means over latent numbers and over patches, beside a mean over pixels of 0.05 or so.
+KL_WEIGHT, REALISM_WEIGHT = 1e-3, 0.02
+
+
+@keras.saving.register_keras_serializable("cvae")
+class SpatialVAE(keras.Model):
+    """A residual convolutional VAE with 8 numbers for every 8 x 8 pixels, as latent diffusion models have.
+
+    Rombach et al. 2022, arXiv 2112.10752. Trained by plain `fit` on a dataset of images; `compute_loss` gives the mean
+    absolute error at several scales, a small KL, and, while `adversarial` is set, the score of a patch critic, which
+    learns in the same step by its own hinge loss (Lim and Ye 2017, arXiv 1705.02894). Logs "l1", "kl" (nats a latent
+    number), "realism" (the critic's score of reconstructions, with a minus) and "critic" (2 before it has learned
+    anything).
+
+    Args:
+        image_size: pixels, a multiple of 8.
+        latent_channels: numbers a cell of the latent's grid.
+        width: factor on the channels; for small machines.
+
+    Call arguments:
+        inputs: images, float32 (n, image_size, image_size, 3) in [0, 1].
+
+    Call returns:
+        (reconstruction, mean, log_var): float32, shaped as the images and twice (n, image_size / 8, image_size / 8,
+        latent_channels).
+    """
+
+    def __init__(self, image_size, latent_channels=8, width=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.image_size = image_size
+        self.latent_channels = latent_channels
+        self.width = width
+        self.adversarial = False
+        self.encoder = self._build_encoder()
+        self.sampling = Sampling(dtype="float32")
+        self.decoder = self._build_decoder()
+        self.critic = self._build_critic()
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in ("l1", "kl", "realism", "critic")}
+        self.built = True
+
+    @property
+    def grid(self):
+        """The latent's shape: (image_size / 8, image_size / 8, latent_channels)."""
+        side = self.image_size // DOWNSAMPLING
+        return side, side, self.latent_channels
+
+    @property
+    def seed_generators(self):
+        """The sources of its random numbers."""
+        return [self.sampling.seed_generator]
+
+    def _channels(self, counts):
+        return [max(MIN_CHANNELS, int(count * self.width)) for count in counts]
+
+    def _convolution(self, x, channels, kernel=3, **options):
+        return layers.Conv2D(channels, kernel, padding="same", dtype=self.dtype_policy, **options)(x)
+
+    def _residual(self, x):
+        """Two convolutions added to what they begin with; zero at first, in place of normalisation (Child 2021)."""
+        y = x
+        for initializer in ("he_normal", "zeros"):
+            y = layers.LeakyReLU(0.2, dtype=self.dtype_policy)(y)
+            y = self._convolution(y, x.shape[-1], kernel_initializer=initializer)
+        return layers.Add(dtype=self.dtype_policy)([x, y])
+
+    def _build_encoder(self):
+        x = image = keras.Input((self.image_size, self.image_size, 3), name="image")
+        x = layers.Rescaling(2, -1, dtype=self.dtype_policy)(x)
+        for channels in self._channels(CHANNELS):
+            x = self._residual(self._convolution(x, channels, 4, strides=2))
+        x = layers.LeakyReLU(0.2, dtype=self.dtype_policy)(self._residual(x))
+        mean, log_var = (layers.Conv2D(self.latent_channels, 1, dtype="float32")(x) for _ in range(2))
+        return keras.Model(image, [mean, log_var], name="encoder")
+
+    def _build_decoder(self):
+        z = keras.Input(self.grid, name="z")
+        *others, first = self._channels(CHANNELS)
+        x = self._convolution(z, first)
+        for channels in (*reversed(others), others[0]):
+            x = self._residual(self._residual(x))
+            x = layers.Conv2DTranspose(channels, 4, strides=2, padding="same", dtype=self.dtype_policy)(x)
+        x = layers.LeakyReLU(0.2, dtype=self.dtype_policy)(x)
+        x = self._convolution(x, 3)
+        return keras.Model(z, layers.Activation("sigmoid", dtype="float32")(x), name="decoder")
+
+    def _build_critic(self):
+        x = image = keras.Input((self.image_size, self.image_size, 3), name="image")
+        x = layers.Rescaling(2, -1, dtype=self.dtype_policy)(x)
+        for channels in self._channels(CRITIC_CHANNELS):
+            x = self._convolution(x, channels, 4, strides=2, kernel_initializer="he_normal")
+            x = layers.LeakyReLU(0.2, dtype=self.dtype_policy)(x)
+        return keras.Model(image, layers.Conv2D(1, 3, padding="same", dtype="float32")(x), name="critic")
+
+    def encode(self, image, training=False):
+        """Gives the posterior's mean and log-variance, each float32 (n, *grid)."""
+        mean, log_var = self.encoder(image, training=training)
+        return mean, losses.clip_log_var(log_var)
+
+    def decode(self, z, training=False):
+        """Gives pictures float32 (n, image_size, image_size, 3) in [0, 1] for latents (n, *grid)."""
+        return self.decoder(z, training=training)
+
+    def call(self, inputs, training=False):
+        mean, log_var = self.encode(inputs, training=training)
+        return self.decode(self.sampling(mean, log_var), training=training), mean, log_var
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        reconstruction, mean, log_var = y_pred
+        kl = losses.kl_divergence(ops.reshape(mean, (ops.shape(x)[0], -1)), ops.reshape(log_var, (ops.shape(x)[0], -1)))
+        parts = {"l1": _absolute_error(x, reconstruction), "kl": ops.mean(kl) / float(np.prod(self.grid))}
+        if self.adversarial:
+            parts |= {
+                "realism": -ops.mean(call_frozen(self.critic, reconstruction)),
+                "critic": self._criticise(x, ops.stop_gradient(reconstruction)),
+            }
+        losses.track(self.trackers, parts, ops.shape(x)[0])
+        weights = {"l1": 1.0, "kl": KL_WEIGHT, "realism": REALISM_WEIGHT, "critic": 1.0}
+        return sum(weights[name] * value for name, value in parts.items())
+
+    def _criticise(self, image, reconstruction):
+        real, drawn = ops.split(self.critic(ops.concatenate([image, reconstruction])), 2)
+        return ops.mean(ops.relu(1 - real)) + ops.mean(ops.relu(1 + drawn))
+
+    def get_config(self):
+        return super().get_config() | {
+            "image_size": self.image_size,
+            "latent_channels": self.latent_channels,
+            "width": self.width,
+        }
+
+
+def _absolute_error(image, reconstruction):
+    """The mean absolute error of pixels, and of the image at a half, a quarter and an eighth of its side, summed."""
+    difference = ops.cast(image, "float32") - ops.cast(reconstruction, "float32")
+    total = ops.mean(ops.abs(difference))
+    for _ in range(SCALES):
+        difference = ops.average_pool(difference, 2, 2)
+        total += ops.mean(ops.abs(difference))
+    return total

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from cvae.embedding_prior import EmbeddingPrior
+
+
+def unit(vectors):
+    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def cosine(a, b):
+    return float(np.mean(np.sum(a * b, axis=1)))
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    """Texts that tell a part of their images, in a region of their own: (training pairs, other pairs)."""
+    rng = np.random.default_rng(0)
+    meaning = rng.standard_normal((1200, 16))
+    turn = np.linalg.qr(rng.standard_normal((16, 16)))[0]
+    texts = unit(meaning @ turn + 0.5 * rng.standard_normal((1200, 16)) + 6 * np.eye(16)[0])
+    images = unit(meaning - 6 * np.eye(16)[1])
+    return (texts[:1000], images[:1000]), (texts[1000:], images[1000:])
+
+
+def test_each_kind_comes_nearer_to_the_images(pairs):
+    (texts, images), (new_texts, new_images) = pairs
+    prior = EmbeddingPrior(16)
+    prior.fit(texts, images)
+    reached = {}
+    for prior.kind in ("none", "mean", "ridge"):
+        moved = np.asarray(prior(new_texts))
+        assert np.allclose(np.linalg.norm(moved, axis=1), 1, atol=1e-5)
+        reached[prior.kind] = cosine(moved, new_images)
+    assert reached["none"] < reached["mean"] < reached["ridge"]
+
+
+def test_none_leaves_texts_as_they_are(pairs):
+    (texts, images), _ = pairs
+    prior = EmbeddingPrior(16, "none")
+    prior.fit(texts, images)
+    assert np.array_equal(np.asarray(prior(texts)), texts)
+
+
+def test_few_pairs_are_enough_to_be_defined(pairs):
+    (texts, images), _ = pairs
+    prior = EmbeddingPrior(16)
+    prior.fit(texts[:2], images[:2])
+    assert np.isfinite(np.asarray(prior(texts))).all()

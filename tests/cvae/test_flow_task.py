@@ -1,0 +1,101 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from conftest import assert_user_error, command
+
+from cvae.runs import LAST, load_model, read_log
+from cvae.training import settings_of, train
+from preprocess.datasets import read_info
+from preprocess.errors import UserError
+
+SMALL = {"epochs": 2, "batch_size": 16, "width": 1 / 16, "precision": "float32"}
+
+
+@pytest.fixture(scope="session")
+def flow_run(embedded, tmp_path_factory):
+    """A run of 64-flow, as small as can be, trained for two epochs."""
+    out = tmp_path_factory.mktemp("runs") / "64-flow"
+    train("64-flow", embedded, out, settings_of("64-flow", SMALL))
+    return out
+
+
+def test_all_stages_leave_what_drawing_needs(flow_run, embedded):
+    history = read_log(flow_run)
+    assert len(history) == 2 and history[1]["val_loss"] < history[0]["val_loss"]
+    assert [row["epoch"] for row in read_log(flow_run / "autoencoder")] == [1]
+    assert len(list((flow_run / "latents").glob("*.npz"))) == len(read_info(embedded).shards)
+    assert (flow_run / "samples" / "epoch-0002.png").is_file()
+    model = load_model(flow_run)
+    noise = np.random.default_rng(0).standard_normal((2, model.latent_dim))
+    pictures = model.draw(noise, np.eye(2, model.condition_dim, dtype=np.float32))
+    assert pictures.shape == (2, 64, 64, 3) and 0 <= pictures.min() < pictures.max() <= 1
+
+
+def test_the_file_holds_the_averages_and_the_autoencoder(flow_run):
+    best, last = load_model(flow_run), load_model(flow_run, LAST)
+    autoencoder = load_model(flow_run / "autoencoder")
+    image = np.random.default_rng(0).random((1, 64, 64, 3), np.float32)
+    assert np.array_equal(best.encode(image)[0], autoencoder.encode(image)[0])
+    averages = last.optimizer._model_variables_moving_average
+    assert all(np.array_equal(*pair) for pair in zip(best.trainable_weights, averages))
+
+
+def test_an_interruption_in_any_stage_changes_nothing(flow_run, embedded, tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop(run):
+        raise Stop
+
+    halted = tmp_path / "run"
+    settings = settings_of("64-flow", SMALL)
+    # As after a kill within the second stage: the autoencoder is there, and a part of the latents.
+    halted.mkdir()
+    for name in ("run.json", "autoencoder", "latents"):
+        (shutil.copytree if (flow_run / name).is_dir() else shutil.copy)(flow_run / name, halted / name)
+    sorted((halted / "latents").iterdir())[0].unlink()
+    stages = (halted / "autoencoder" / LAST).stat().st_mtime_ns
+    with pytest.raises(UserError, match="add --resume to go on"):
+        train("64-flow", embedded, halted, settings)
+    with pytest.raises(Stop):
+        train("64-flow", embedded, halted, settings, resume=True, on_epoch=stop)
+    history = train("64-flow", embedded, halted, settings, resume=True)
+    assert (halted / "autoencoder" / LAST).stat().st_mtime_ns == stages
+    assert [row["loss"] for row in history] == [row["loss"] for row in read_log(flow_run)]
+    for ours, others in zip(load_model(halted).get_weights(), load_model(flow_run).get_weights()):
+        assert np.array_equal(ours, others)
+
+
+def test_draws_guided_varies_and_measures_from_the_command_line(flow_run, tmp_path):
+    where = ("-m", "cvae")
+    drawn = command(
+        *where, "generate", "--run", flow_run, "a white cow", "--count", 2, "--guidance", 2, "--steps", 3,
+        "--prior", "mean", "--best-of", 3, "--out", tmp_path / "drawn",
+    )  # fmt: skip
+    assert drawn.returncode == 0 and len(list((tmp_path / "drawn").iterdir())) == 3, drawn.stderr
+    photograph = next((tmp_path / "drawn").glob("*cow-1.png"))
+    for number, more in enumerate(([], ["--towards", "in the snow"])):
+        out = tmp_path / str(number)
+        varied = command(*where, "vary", "--run", flow_run, photograph, "--count", 2, "--steps", 2, "--out", out, *more)
+        assert varied.returncode == 0 and (out / "grid.png").is_file(), varied.stderr
+    measured = command(*where, "evaluate", "--run", flow_run, "--count", 8)
+    assert measured.returncode == 0 and "the squared error of the velocity" in measured.stdout, measured.stderr
+    result = json.loads((flow_run / "evaluation.json").read_text())
+    assert result["reconstruction"]["psnr"] > 5 and result["diversity"]["theme"] > 0
+
+
+def test_what_a_model_has_no_use_for_is_an_error(flow_run, run, tmp_path):
+    draw = ("-m", "cvae", "generate", "--run")
+    assert_user_error(
+        command(*draw, run, "a cow", "--guidance", 2), "--guidance and --steps are for 64-flow", "64-image"
+    )
+    assert_user_error(command(*draw, flow_run, "a cow", "--prior", "flow"), "--prior of a 64-flow", "none, mean, ridge")
+    assert_user_error(command(*draw, flow_run, "a cow", "--guidance", -1), "--guidance must be")
+    assert_user_error(command(*draw, flow_run, "a cow", "--steps", 0), "steps")
+    assert_user_error(command(*draw, flow_run / "autoencoder", "a cow"), "knows no prompts")
+    picture = tmp_path / "text.jpg"
+    picture.write_text("no picture")
+    assert_user_error(command("-m", "cvae", "vary", "--run", flow_run, picture), picture)
+    assert_user_error(command("-m", "cvae", "vary", "--run", run, picture), "no flow")

@@ -1,0 +1,72 @@
+import keras
+import numpy as np
+import pytest
+from conftest import run_on_jax
+
+from cvae.spatial_vae import SpatialVAE
+
+IMAGES = np.random.default_rng(0).random((4, 64, 64, 3), np.float32)
+
+
+def small(**options):
+    keras.utils.set_random_seed(0)
+    return SpatialVAE(64, width=1 / 16, **options)
+
+
+def flags(count=16):
+    """Pictures of two flat halves of any colours."""
+    colours = np.random.default_rng(0).random((count, 2, 1, 1, 3), np.float32)
+    return np.concatenate([np.broadcast_to(colours[:, half], (count, 32, 64, 3)) for half in (0, 1)], axis=1)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("size", [64, 128])
+def test_shapes_and_ranges(size, policy):
+    model = SpatialVAE(size, width=1 / 16, dtype=policy)
+    images = np.random.default_rng(0).random((2, size, size, 3), np.float32)
+    picture, mean, log_var = model(images)
+    assert model.grid == (size // 8, size // 8, 8)
+    assert picture.shape == images.shape and mean.shape == log_var.shape == (2, *model.grid)
+    assert {keras.backend.standardize_dtype(part.dtype) for part in (picture, mean, log_var)} == {"float32"}
+    assert np.min(picture) >= 0 and np.max(picture) <= 1
+
+
+def test_learns_to_reconstruct_and_then_to_convince_its_critic(tmp_path):
+    model, images = small(), flags()
+    model.compile(keras.optimizers.Adam(4e-3))
+    options = {"steps_per_epoch": 40, "verbose": 0}
+    first = model.fit(((images,) for _ in range(80)), epochs=2, **options).history
+    assert first["l1"][1] < 0.5 * first["l1"][0] and first["critic"] == [0, 0]
+    critic = [np.array(weight) for weight in model.critic.get_weights()]
+    model.adversarial = True
+    model.make_train_function(force=True)
+    second = model.fit(((images,) for _ in range(40)), **options).history
+    assert 0 < second["critic"][0] < 2.5 and second["l1"][0] < 2 * first["l1"][1]
+    assert all(np.abs(now - before).max() > 0 for now, before in zip(model.critic.get_weights(), critic))
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    assert np.array_equal(again.encode(images)[0], model.encode(images)[0])
+    error = np.abs(np.asarray(again.decode(again.encode(images)[0])) - images).mean()
+    assert error < 0.1
+
+
+def test_equal_images_have_an_error_of_zero_and_shifted_ones_the_shift_at_every_scale():
+    from cvae.spatial_vae import SCALES, _absolute_error
+
+    assert float(_absolute_error(IMAGES, IMAGES)) == 0
+    assert float(_absolute_error(IMAGES, IMAGES + 0.1)) == pytest.approx((1 + SCALES) * 0.1, rel=1e-4)
+
+
+def test_jax_trains_it_too(monkeypatch):
+    run_on_jax(
+        monkeypatch,
+        """
+        from cvae.spatial_vae import SpatialVAE
+        model = SpatialVAE(64, width=1 / 16); model.compile(keras.optimizers.Adam(2e-3))
+        x = np.ones((8, 64, 64, 3), np.float32) * np.linspace(0, 1, 8, dtype=np.float32)[:, None, None, None]
+        l1 = model.fit(((x,) for _ in range(20)), epochs=2, steps_per_epoch=10, verbose=0).history['l1']
+        assert l1[1] < l1[0], l1
+        model.adversarial = True; model.make_train_function(force=True)
+        assert model.fit(((x,) for _ in range(5)), steps_per_epoch=5, verbose=0).history['critic'][0] > 0
+        """,
+    )
