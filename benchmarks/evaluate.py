@@ -25,9 +25,9 @@ class Given:
     def __init__(self, pictures):
         self.pictures, self.place = pictures, 0
 
-    def decode(self, z, embedding):
-        self.place += len(z)
-        return self.pictures[self.place - len(z) : self.place]
+    def draw(self, noise, embedding):
+        self.place += len(noise)
+        return self.pictures[self.place - len(noise) : self.place]
 
 
 def seconds(function):

@@ -13,7 +13,7 @@ from preprocess.quiet import import_tensorflow
 # The flow's numbers a token, for a width of 1, and its blocks, for one of a half or more.
 WIDTH, DEPTH = 512, 8
 # The flow's epochs for one of the autoencoder's.
-EPOCHS_PER_AUTOENCODERS = 5
+EPOCHS_PER_AUTOENCODERS = 4
 # The averages of weights reach back over so large a part of training.
 AVERAGED = 0.05
 

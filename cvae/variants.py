@@ -78,7 +78,7 @@ class AutoencoderVariant:
     system = "autoencoder"
     priors = ()
     data = Variant.data
-    settings = types.MappingProxyType({"epochs": 20, "batch_size": 32, "learning_rate": 5e-4, "decay": True})
+    settings = types.MappingProxyType({"epochs": 25, "batch_size": 32, "learning_rate": 1e-3, "decay": True})
 
 
 @dataclasses.dataclass(frozen=True)
