@@ -172,14 +172,14 @@ def _compare(arguments):
 
         if arguments.large_data:
             raise UserError("--large-data is for photos; leave it out with --system celeba.")
-        rows = choose_portraits(arguments.variants) if arguments.variants else ROWS
+        rows = choose_portraits(arguments.variants) if arguments.variants is not None else ROWS
         results = compare_portraits(arguments.data or PortraitVariant.data, out, given, rows)
         print(format_portraits(results))
     else:
         from cvae.comparison import compare, format_table
         from cvae.training import Settings
 
-        if arguments.variants:
+        if arguments.variants is not None:
             raise UserError("--variants is for portraits; give --system celeba with it.")
         results = compare(arguments.data or Variant.data, out, Settings(**given), arguments.large_data)
         print(format_table(results))

@@ -16,7 +16,7 @@ MIN_CHANNELS = 16
 # Halvings of the error that the reconstruction is measured at, besides the pixels themselves.
 SCALES = 3
 # Weights of the means over latent numbers and over patches, beside a mean over pixels of 0.05 or so.
-KL_WEIGHT, REALISM_WEIGHT = 1e-3, 0.02
+KL_WEIGHT, REALISM_WEIGHT = 1e-3, 0.005
 
 
 @keras.saving.register_keras_serializable("cvae")

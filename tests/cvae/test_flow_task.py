@@ -1,12 +1,15 @@
-import json
 import shutil
 
 import numpy as np
 import pytest
 from conftest import assert_user_error, command
+from PIL import Image
 
+from cvae.evaluation import evaluate, format_evaluation
+from cvae.generation import generate
 from cvae.runs import LAST, load_model, read_log
 from cvae.training import settings_of, train
+from cvae.varying import draw_change, vary
 from preprocess.datasets import read_info
 from preprocess.errors import UserError
 
@@ -68,22 +71,37 @@ def test_an_interruption_in_any_stage_changes_nothing(flow_run, embedded, tmp_pa
         assert np.array_equal(ours, others)
 
 
-def test_draws_guided_varies_and_measures_from_the_command_line(flow_run, tmp_path):
-    where = ("-m", "cvae")
-    drawn = command(
-        *where, "generate", "--run", flow_run, "a white cow", "--count", 2, "--guidance", 2, "--steps", 3,
-        "--prior", "mean", "--best-of", 3, "--out", tmp_path / "drawn",
-    )  # fmt: skip
-    assert drawn.returncode == 0 and len(list((tmp_path / "drawn").iterdir())) == 3, drawn.stderr
-    photograph = next((tmp_path / "drawn").glob("*cow-1.png"))
-    for number, more in enumerate(([], ["--towards", "in the snow"])):
-        out = tmp_path / str(number)
-        varied = command(*where, "vary", "--run", flow_run, photograph, "--count", 2, "--steps", 2, "--out", out, *more)
-        assert varied.returncode == 0 and (out / "grid.png").is_file(), varied.stderr
-    measured = command(*where, "evaluate", "--run", flow_run, "--count", 8)
-    assert measured.returncode == 0 and "the squared error of the velocity" in measured.stdout, measured.stderr
-    result = json.loads((flow_run / "evaluation.json").read_text())
+def test_draws_guided_varies_and_measures(flow_run, tmp_path):
+    options = {"guidance": 2.0, "steps": 3, "prior": "mean"}
+    generate(flow_run, ["a white cow"], count=2, out=tmp_path / "drawn", best_of=3, **options)
+    pictures = sorted((tmp_path / "drawn").glob("*cow-*.png"))
+    assert len(pictures) == 2
+    for towards in (None, "in the snow"):
+        assert vary(flow_run, pictures[0], towards, count=2, out=tmp_path / "varied", steps=2).is_file()
+    result = evaluate(flow_run, count=8)
+    assert "the squared error of the velocity" in format_evaluation(result)
     assert result["reconstruction"]["psnr"] > 5 and result["diversity"]["theme"] > 0
+
+
+def test_towards_begins_at_the_photograph_and_leaves_it(flow_run):
+    model = load_model(flow_run)
+    model.steps, model.guidance = 40, 1.0
+    photograph = np.random.default_rng(0).random((64, 64, 3), np.float32)
+    start, end = np.eye(2, model.condition_dim, dtype=np.float32)
+    reconstruction = np.asarray(model.decode(model.encode(photograph[None])[0]))[0]
+    kept, changed = (draw_change(model, photograph, start, other, 1)[0] for other in (start, end))
+    assert np.abs(kept - reconstruction).mean() < 0.02
+    assert np.abs(changed - reconstruction).mean() > np.abs(kept - reconstruction).mean()
+    assert model.guidance == 1.0
+
+
+def test_the_command_line_varies(flow_run, tmp_path):
+    photograph = tmp_path / "photo.png"
+    Image.new("RGB", (90, 70), "green").save(photograph)
+    out = "--out", tmp_path / "varied"
+    varied = command("-m", "cvae", "vary", "--run", flow_run, photograph, "--count", 2, "--steps", 2, *out)
+    assert varied.returncode == 0 and "Drew 2 pictures" in varied.stdout, varied.stderr
+    assert "Warning" not in varied.stderr and (tmp_path / "varied" / "grid.png").is_file()
 
 
 def test_what_a_model_has_no_use_for_is_an_error(flow_run, run, tmp_path):
