@@ -87,7 +87,9 @@ def compare(data, out, settings, large_data=None, rows=ROWS):
             f"{rows[0].name} needs data of the large theme; give --large-data a folder made by --theme large."
         )
     for _, variant, folder, _ in plans:
-        check_run(out / variant, open_task(variant, folder, settings), resume=True)
+        task = open_task(variant, folder, settings)
+        check_run(out / variant, task, resume=True)
+        task.images("train")
     if (out / MANIFEST).exists():
         raise UserError(f"{out} holds a data set; choose another --out.")
     with sole_use(out):

@@ -7,10 +7,10 @@ import numpy as np
 from cvae.plots import save_pictures
 from cvae.portrait_judge import MAX_PORTRAITS, guess, train_judge
 from cvae.portraits import IMAGE_SIZE, read_portraits
-from cvae.prompts import condition_attributes
+from cvae.prompts import check_prompts, condition_attributes
 from cvae.runs import load_model, read_prompted_config
 from cvae.variants import find_variant
-from preprocess.attributes import ATTRIBUTES, HAIR_COLOURS, find_attribute, vector_of
+from preprocess.attributes import ATTRIBUTES, HAIR_COLOURS, describe, find_attribute, vector_of
 from preprocess.datasets import read_info
 from preprocess.errors import UserError
 from preprocess.files import check_no_file, remove_folder
@@ -94,6 +94,8 @@ def edit(run, image_path, add=(), remove=(), described=None, out=None, clip_spec
     changes = [(find_attribute(name), value) for name, value in changes]
     if twice := [name for name, value in changes if (name, 1 - value) in changes]:
         raise UserError(f"{twice[0]} is to be added and removed; name it once.")
+    if described is not None:
+        check_prompts([described])
     config = read_prompted_config(run)
     variant = find_variant(config["variant"])
     if not can_edit(config["variant"]):
@@ -101,7 +103,11 @@ def edit(run, image_path, add=(), remove=(), described=None, out=None, clip_spec
     folder = pathlib.Path(out or pathlib.Path(run) / "edited")
     check_no_file(folder)
     image = np.asarray(read_square(image_path, IMAGE_SIZE)) / np.float32(255)
-    own = vector_of(described) if described else guess_attributes(run, config, image)
+    if described is None:
+        own = guess_attributes(run, config, image)
+        print(f"note: the portrait is taken for {describe(own)}; say otherwise with --described.")
+    else:
+        own = vector_of(described)
     labels = [f"{'with' if value else 'without'} {name.replace('_', ' ')}" for name, value in changes]
     others = [change(own, *one) for one in changes]
     if len(changes) > 1:

@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from preprocess.attributes import describe, vector_of
+from preprocess.attributes import attributes_of, describe, vector_of
 from preprocess.encoders import EncoderProcess
 from preprocess.errors import UserError
 
@@ -33,10 +33,14 @@ PORTRAIT_PROMPTS = (
 )
 
 
+# Of a note on prompts that a model of attributes understands nothing of.
+WORDS = ("man", "young", "blond hair", "eyeglasses", "smiling")
+
+
 def check_prompts(prompts):
     """Raises a UserError for an empty prompt."""
     if not prompts or not all(prompt.strip() for prompt in prompts):
-        raise UserError('a prompt is empty; write what the picture should show, such as "Cows playing in the snow".')
+        raise UserError("a prompt is empty; write what the picture should show.")
 
 
 @contextlib.contextmanager
@@ -102,6 +106,9 @@ def condition_prompts(prompts, condition, clip_spec, clip, precision):
     check_prompts(prompts)
     parts = []
     if condition in ("attributes", "both"):
+        for prompt in prompts:
+            if condition == "attributes" and not attributes_of(prompt):
+                print(f"note: nothing in '{prompt}' tells of a face; words such as {', '.join(WORDS)} do.")
         parts.append(np.stack([vector_of(prompt) for prompt in prompts]))
     if condition != "attributes":
         parts.append(encode_prompts(prompts, clip_spec, clip, precision))

@@ -1,6 +1,7 @@
 """The models that can be trained by name: the rows of the coursework's table, and the other systems' models."""
 
 import dataclasses
+import difflib
 import types
 
 from preprocess.errors import UserError
@@ -146,7 +147,9 @@ def find_variant(name):
         UserError: there is none.
     """
     if name not in VARIANTS:
-        raise UserError(f"no variant '{name}'; choose one of: {', '.join(VARIANTS)}.")
+        near = difflib.get_close_matches(name, VARIANTS, n=1)
+        hint = f"did you mean {near[0]}, or another" if near else "choose one"
+        raise UserError(f"no variant '{name}'; {hint} of: {', '.join(VARIANTS)}.")
     return VARIANTS[name]
 
 
@@ -157,6 +160,8 @@ def choose_portraits(text):
         UserError: it names none, or one that is not there.
     """
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names or not set(names) <= set(_PORTRAITS):
-        raise UserError(f"'{text}' must name variants of: {', '.join(_PORTRAITS)}.")
+    if not names:
+        raise UserError(f"no variant is named; choose some of: {', '.join(_PORTRAITS)}.")
+    if others := [name for name in names if name not in _PORTRAITS]:
+        raise UserError(f"'{others[0]}' is no variant of portraits; choose some of: {', '.join(_PORTRAITS)}.")
     return names

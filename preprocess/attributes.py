@@ -85,8 +85,9 @@ def find_attribute(name):
     by_key = {_key(attribute): attribute for attribute in ATTRIBUTES}
     if _key(name) in by_key:
         return by_key[_key(name)]
-    near = difflib.get_close_matches(_key(name), by_key, n=1, cutoff=0)
-    raise UserError(f"no attribute '{name}'; did you mean {by_key[near[0]]}?")
+    near = difflib.get_close_matches(_key(name), by_key, n=1, cutoff=0.4)
+    hint = f"did you mean {by_key[near[0]]}?" if near else f"choose one of: {', '.join(ATTRIBUTES)}."
+    raise UserError(f"no attribute '{name}'; {hint}")
 
 
 def _key(name):

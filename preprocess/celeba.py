@@ -172,8 +172,9 @@ def main():
         arguments.zip, arguments.attributes, arguments.out, **shard_options(arguments)
     )
     images, rows = statistics["images_without_a_row"], statistics["rows_without_an_image"]
-    if images or rows:
-        print(f"note: skipped {counted(images, 'image')} without a row and {counted(rows, 'row')} without an image.")
+    skipped = [(images, "image", "without a row"), (rows, "row", "without an image")]
+    if skipped := [f"{counted(count, noun)} {why}" for count, noun, why in skipped if count]:
+        print(f"note: skipped {' and '.join(skipped)}.")
     counts = manifest["counts"]
     print(
         f"Kept {counts['train']} training and {counts['val']} validation portraits, rejected {counts['rejected']}: "

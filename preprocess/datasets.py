@@ -66,8 +66,10 @@ def read_info(folder):
     folder = pathlib.Path(folder)
     manifest = read_manifest(folder, MADE_BY)
     try:
-        if manifest["kind"] != "embedded":
+        if manifest["kind"] == "shards":
             raise UserError(f"{folder} has no embeddings yet; run `python clip_wrapper.py {folder}` first.")
+        if manifest["kind"] != "embedded":
+            raise UserError(f"{folder} holds no shards; prepare its images first, then run clip_wrapper.py on those.")
         check_shards(folder, manifest["shards"], MADE_BY)
         return _info_of(folder, manifest)
     except (KeyError, TypeError) as error:
@@ -180,8 +182,8 @@ def load(folder, size, condition, split, batch_size, seed=0, first_epoch=0, repe
     if size not in info.sizes:
         sizes = ", ".join(map(str, info.sizes))
         raise UserError(
-            f"{folder} holds images of {sizes} px, not {size}; run offline_preprocess.py with --sizes {size} 224 and "
-            "then clip_wrapper.py."
+            f"{folder} holds images of {sizes} px, not {size}; prepare them again with --sizes {size} 224, and embed "
+            "them again."
         )
     if condition not in CONDITIONS or split not in SPLITS:
         raise UserError(f"condition is one of {CONDITIONS} and split one of {SPLITS}, not {condition!r} and {split!r}.")

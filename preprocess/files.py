@@ -86,7 +86,7 @@ def read_manifest(folder, made_by):
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version, complete = manifest["schema_version"], manifest["complete"]
     except FileNotFoundError:
-        raise UserError(f"{folder} has no {MANIFEST}; make it with `{made_by}`.") from None
+        raise UserError(f"{folder} has no {MANIFEST}; name a folder that was made as by `{made_by}`.") from None
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{path} is not a manifest of this project; make the folder with `{made_by}`.") from None
     if version != SCHEMA_VERSION:

@@ -107,6 +107,6 @@ def read_square(path, size):
     try:
         return square_image(pathlib.Path(path).read_bytes(), size)
     except BadImage as error:
-        raise UserError(f"{path} cannot be used: {error}.") from None
+        raise UserError(f"{path} cannot be used: {error}; name another image file.") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); name an image file.") from None

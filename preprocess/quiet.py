@@ -27,6 +27,9 @@ def import_tensorflow():
         # Messages from before its log is set up come whatever the level.
         with _no_standard_error():
             import tensorflow
+
+            # Of functions that are traced for several models, each rightly.
+            tensorflow.get_logger().setLevel("ERROR")
     import tensorflow
 
     return tensorflow

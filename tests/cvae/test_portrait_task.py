@@ -90,6 +90,9 @@ def test_every_portrait_variant_is_known_by_model_and_condition():
         (model, condition) for model in ("cvae", "cvae-gan", "wgan-gp") for condition in ("attributes", "text", "both")
     }
     assert choose_portraits("celeba-cvae, celeba-wgan-gp-text") == ("celeba-cvae", "celeba-wgan-gp-text")
-    for wrong in ("", "64-image"):
-        with pytest.raises(UserError, match="must name variants"):
+    for wrong, error in (
+        ("", "no variant is named"),
+        ("celeba-cvae,64-image", "'64-image' is no variant of portraits"),
+    ):
+        with pytest.raises(UserError, match=error):
             choose_portraits(wrong)

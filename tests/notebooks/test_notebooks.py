@@ -92,7 +92,7 @@ def test_a_wrong_field_gives_one_sentence_at_once(tmp_path):
         ("5_digits", {"COUNT": 0}, "--count"),
         ("5_digits", {"MAP_COUNT": 1}, "--map-count"),
         ("6_faces", {"ZIP": "gone.zip"}, "gone.zip not found"),
-        ("6_faces", {"VARIANTS": "64-image"}, "must name variants of: celeba-cvae"),
+        ("6_faces", {"VARIANTS": "64-image"}, "is no variant of portraits"),
         ("6_faces", {"ADD": "Smilling"}, "did you mean Smiling"),
         ("6_faces", {"FACES_COUNT": 3}, "--faces-count"),
         ("6_faces", {"EPOCHS": -1}, "--epochs"),
