@@ -102,7 +102,7 @@ def images_to_reconstruct(run, path, count):
 
     config = read_prompted_config(run)
     variant = find_variant(config["variant"])
-    if variant.system != "photos":
+    if variant.system not in ("photos", "flow"):
         raise UserError(f"{run} is a {config['variant']}; name a run of photographs, notebook 6 edits portraits.")
     if not path:
         held_out = read_held_out(read_info(config["data"]), variant.image_size, count)
