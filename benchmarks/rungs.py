@@ -41,7 +41,7 @@ class BestOf:
         from cvae.generation import keep_closest
 
         # Noises of their own, that follow from the given one.
-        seed = np.abs(noise[0].view(np.uint32)).tolist()
+        seed = noise[0].view(np.uint32).tolist()
         more = np.random.default_rng(seed).standard_normal((BEST_OF - 1, *noise.shape)).astype(np.float32)
         rows = np.stack([np.asarray(self.model.draw(one, texts)) for one in (noise, *more)], axis=1)
         return keep_closest(rows, texts, 1, self.encoder)[:, 0]
@@ -129,6 +129,8 @@ def main():
     with encoder_of(flow) as encoder:
         model = load_to_draw(cvae)
         psnr = reconstruction_psnr(model, held_out)
+        for path in cvae.glob("prior-*.keras"):
+            path.unlink()  # for its minutes
         start = time.time()
         learned = load_to_draw(cvae, prior="flow")
         learned_minutes = cvae_minutes + (time.time() - start) / 60
@@ -142,6 +144,7 @@ def main():
             row, drawn = measure(name, model, held_out, encoder, arguments.seed, minutes, psnr)
             rows.append(row)
             pictures.append(drawn)
+            (arguments.out / "rungs.json").write_text(json.dumps({"rungs": rows}, indent=1))
         for count in STEPS:
             model = load_to_draw(flow, steps=count)
             steps.append(measure(f"{count} steps", model, held_out, encoder, arguments.seed, flow_minutes, psnr)[0])

@@ -67,8 +67,9 @@ def _describe_epoch(row):
     }
     parts = ", ".join(f"{name} {value:.{1 if abs(value) >= 10 else 3}f}" for name, value in parts.items())
     if not validated:
-        return f"loss {row['loss']:.1f} in the last epoch ({parts})"
-    return f"best validation loss {row['val_loss']:.1f} in epoch {row['epoch']} ({parts})"
+        return f"loss {row['loss']:.5g} in the last epoch ({parts})"
+    where = f" ({parts})" if parts else ""
+    return f"best validation loss {row['val_loss']:.5g} in epoch {row['epoch']}{where}"
 
 
 def _add_generate(commands):
@@ -100,6 +101,8 @@ def _drawing(arguments):
 
 def _generate(arguments):
     if arguments.labels:
+        if given := [name for name in ("guidance", "steps", "prior", "best_of") if getattr(arguments, name)]:
+            raise UserError(f"--{given[0].replace('_', '-')} is for prompts; leave it out with --labels.")
         from cvae.digits import generate_digits, read_labels
 
         labels = read_labels(" ".join(arguments.labels))
@@ -220,7 +223,7 @@ def _add_vary(commands):
     parser.add_argument("image", help="a photograph")
     parser.add_argument("--towards", metavar="PROMPT", help='what it should become, such as "in the snow"')
     parser.add_argument("--count", type=int, default=4, help="pictures (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same variations (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="of variations: the same draws the same (default: 0)")
     parser.add_argument("--guidance", type=float, help="see generate")
     parser.add_argument("--steps", type=int, help="see generate")
     parser.add_argument("--out", help="output folder (default: varied, in the run folder)")

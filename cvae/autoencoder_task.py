@@ -1,7 +1,6 @@
 """Training the autoencoder whose latents a flow learns."""
 
 import functools
-import warnings
 
 import numpy as np
 
@@ -34,8 +33,6 @@ class AutoencoderTask(PhotoTask):
         policy = settings.precision or best_policy()
         model = SpatialVAE(self.variant.image_size, width=settings.width, dtype=policy)
         model.compile(Adam(settings.learning_rate, 0.9, 0.99), jit_compile=wants_xla())
-        # Its critic has no part in the first half.
-        warnings.filterwarnings("ignore", message="Gradients do not exist")
         return model
 
     def dataset(self, split, first_epoch=0):

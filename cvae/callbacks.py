@@ -106,6 +106,4 @@ class CriticInSecondHalf(keras.callbacks.Callback):
         self.first = epochs // 2
 
     def on_epoch_begin(self, epoch, logs=None):
-        if self.model.adversarial != (epoch >= self.first):
-            self.model.adversarial = epoch >= self.first
-            self.model.make_train_function(force=True)
+        self.model.adversarial = epoch >= self.first

@@ -46,6 +46,8 @@ class EmbeddingPrior(layers.Layer):
 
     def call(self, texts):
         texts = ops.cast(texts, "float32")
+        if self.kind not in ("none", "mean", "ridge"):
+            raise ValueError(f"kind is none, mean or ridge, not {self.kind}")
         if self.kind == "none":
             return texts
         moved = texts - self.text_mean

@@ -36,15 +36,20 @@ def measure_loss(model, info, variant, batch_size, seed):
     """The validation loss as training measures it, to which batches and noise belong.
 
     Returns:
-        {"loss", "bce", "kl", "ssim", "nats_per_pixel"}; the last is the bce over the number of pixels.
+        {"loss", "bce", "kl", "ssim", "nats_per_pixel"}; the last is the bce over the number of pixels. A flow's has the
+        loss alone, the squared error of its velocity.
     """
     from cvae.callbacks import SeedByEpoch
 
     data = load(info.folder, variant.image_size, variant.condition, "val", batch_size)
     pairs = data.map(lambda image, embedding: ((image, embedding),))
+    if variant.system == "flow":
+        pairs = (((np.asarray(model.encode(image)[0]), embedding),) for image, embedding in data)
     model.compile(jit_compile=wants_xla())
-    values = model.evaluate(pairs, callbacks=[SeedByEpoch(seed)], return_dict=True, verbose=0)
+    values = model.evaluate(pairs, steps=len(data), callbacks=[SeedByEpoch(seed)], return_dict=True, verbose=0)
     values = {name: float(value) for name, value in values.items()}
+    if variant.system == "flow":
+        return values
     return values | {"nats_per_pixel": values["bce"] / variant.image_size**2}
 
 
@@ -139,12 +144,7 @@ def evaluate(run, data=None, count=1000, seed=0, clip_spec=None):
     with open_encoder(clip_spec or config["clip_spec"], config["clip"], config["precision"]) as encoder:
         model = load_model(run)
         best = best_epoch(read_log(run))
-        if variant.system == "flow":
-            validation = {"loss": best["val_loss"]}
-        else:
-            validation = measure_loss(
-                model, info, variant, config["settings"]["batch_size"], config["settings"]["seed"]
-            )
+        validation = measure_loss(model, info, variant, config["settings"]["batch_size"], config["settings"]["seed"])
         held_out = read_held_out(info, variant.image_size, count)
         scores = measure_pictures(model, held_out, encoder, seed)
     images = held_out.images / np.float32(255)

@@ -5,14 +5,14 @@ import math
 import keras
 from keras import layers, ops
 
-# Sinusoids that a time is told by, and the period of the slowest.
+# Sinusoids that a time is told by, and how much faster the first turns than the last.
 FREQUENCIES, LONGEST = 64, 1000.0
 HEAD_SIZE = 64
 
 
 @keras.saving.register_keras_serializable("cvae")
 class TimeFeatures(layers.Layer):
-    """Times (n,) in [0, 1] as sines and cosines, float32 (n, 128), from slow to fast (Vaswani et al. 2017)."""
+    """Times (n,) in [0, 1] as sines and cosines, float32 (n, 128), from fast to slow (Vaswani et al. 2017)."""
 
     def call(self, time):
         frequencies = ops.exp(-math.log(LONGEST) * ops.arange(FREQUENCIES, dtype="float32") / FREQUENCIES)

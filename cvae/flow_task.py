@@ -4,16 +4,19 @@ import itertools
 
 import numpy as np
 
-from cvae.latents import encode_latents, read_latents
+from cvae.latents import encode_latents, has_latents_of, read_latents
 from cvae.photo_task import PhotoTask
-from cvae.runs import LAST, load_model, read_log
-from cvae.training import settings_of, train, wants_xla
+from cvae.runs import BEST, LAST, load_model, read_config
+from cvae.training import Settings, settings_of, train, wants_xla
+from cvae.variants import find_variant
 from preprocess.quiet import import_tensorflow
 
 # The flow's numbers a token, for a width of 1, and its blocks, for one of a half or more.
 WIDTH, DEPTH = 512, 8
 # The flow's epochs for one of the autoencoder's.
 EPOCHS_PER_AUTOENCODERS = 4
+# From noise to the pictures after an epoch.
+PREVIEW_STEPS = 6
 # The averages of weights reach back over so large a part of training.
 AVERAGED = 0.05
 
@@ -56,18 +59,17 @@ def latent_batches(latents, settings, first_epoch=None):
 class FlowTask(PhotoTask):
     """See `cvae.task.Task`; `data` is a folder that clip_wrapper.py made."""
 
-    def has_begun(self, run):
-        return super().has_begun(run) or (run / "autoencoder" / LAST).is_file()
-
     def train_earlier_stages(self, run):
-        name, settings = self.variant.autoencoder, self.settings
+        name, settings, folder = self.variant.autoencoder, self.settings, run / "autoencoder"
         given = {key: getattr(settings, key) for key in ("width", "seed", "precision")}
         given["epochs"] = -(-settings.epochs // EPOCHS_PER_AUTOENCODERS)
-        stage, folder = settings_of(name, given), run / "autoencoder"
-        if len(read_log(folder)) < stage.epochs:
+        given["batch_size"] = min(settings.batch_size, find_variant(name).settings["batch_size"])
+        # One that has begun goes on as it was, however long the flow is to be trained now.
+        stage = Settings(**read_config(folder)["settings"]) if (folder / LAST).is_file() else settings_of(name, given)
+        if not has_latents_of(folder / BEST, run / "latents"):
             train(name, self.info.folder, folder, stage, resume=True)
         self.autoencoder = load_model(folder)
-        encode_latents(self.autoencoder, self.info, run / "latents")
+        encode_latents(self.autoencoder, folder / BEST, self.info, run / "latents")
         self.latents = {split: read_latents(self.info, run / "latents", split) for split in ("train", "val")}
 
     def build(self):
@@ -90,6 +92,13 @@ class FlowTask(PhotoTask):
     def dataset(self, split, first_epoch=0):
         training = split == "train"
         return latent_batches(self.latents[split], self.settings, first_epoch if training else None)
+
+    def preview(self, model):
+        # In few steps: at a small width, as many as drawing takes would cost as much as an epoch.
+        steps, model.steps = model.steps, PREVIEW_STEPS
+        rows = super().preview(model)
+        model.steps = steps
+        return rows
 
     def callbacks(self, run):
         from cvae.averaging import AverageWhenValidating

@@ -5,14 +5,14 @@ import pathlib
 import numpy as np
 from tqdm import tqdm
 
-from cvae.runs import load_keras, read_prompted_config
+from cvae.runs import find_model, load_keras, read_prompted_config
+from cvae.training import wants_xla
 from cvae.variants import find_variant
 from preprocess.datasets import load, read_info
 from preprocess.errors import UserError
-from preprocess.files import atomic_path
+from preprocess.files import atomic_path, sha256
 from preprocess.quiet import import_keras
 
-FILE = "prior-flow.keras"
 STEPS, BATCH_SIZE, LEARNING_RATE = 3000, 256, 1e-3
 WIDTH, DEPTH, CONDITION_NOISE = 256, 3, 1.0
 
@@ -36,12 +36,19 @@ class WithPrior:
 
 
 def with_flow_prior(run, model):
-    """The run's `WithPrior`; the first time, its flow is trained on the latents of the run's data, and kept."""
-    path = pathlib.Path(run) / FILE
-    if not path.is_file():
+    """The run's `WithPrior`; the first time, its flow is trained on the latents of the run's data, and kept.
+
+    Raises:
+        UserError: the data that it would be trained on are gone, or others.
+    """
+    # By the model's hash: one that was trained on has other latents.
+    path = pathlib.Path(run) / f"prior-{sha256(find_model(run))[:8]}.keras"
+    try:
+        return WithPrior(model, load_keras(path))
+    except UserError:  # not there, or damaged
         flow = _train(model, *_encode(run, model))
-        with atomic_path(path) as partial:
-            flow.save(partial)
+    with atomic_path(path) as partial:
+        flow.save(partial)
     return WithPrior(model, load_keras(path))
 
 
@@ -54,7 +61,9 @@ def _encode(run, model):
             f"the data of {run}, {config['data']}, are not there any more, which its prior is learned from."
         )
     info = read_info(config["data"])
-    batches = load(info.folder, variant.image_size, variant.condition, "train", 32)
+    if info.clip != config["clip"]:
+        raise UserError(f"{info.folder} was embedded by another encoder since {run} was trained; train it again.")
+    batches = load(info.folder, variant.image_size, variant.condition, "train", min(32, info.counts["train"]))
     rows = []
     for images, told in tqdm(batches, "encoding latents", unit="batch", leave=False):
         mean, log_var = model.encode(images, told)
@@ -72,7 +81,7 @@ def _train(model, mean, deviation, told):
     flow = RectifiedFlow((model.latent_dim,), told.shape[1], WIDTH, DEPTH, CONDITION_NOISE)
     flow.adapt(mean + deviation * rng.standard_normal(mean.shape))
     schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, STEPS)
-    flow.compile(Adam(schedule, use_ema=True, ema_momentum=0.99))
+    flow.compile(Adam(schedule, use_ema=True, ema_momentum=0.99), jit_compile=wants_xla())
 
     def batches():
         for _ in range(STEPS):

@@ -2,15 +2,19 @@
 
 import dataclasses
 import pathlib
+import shutil
 import zipfile
 
 import numpy as np
 from tqdm import tqdm
 
 from cvae.batches import in_batches
-from preprocess.files import atomic_path
+from preprocess.files import atomic_path, sha256, write_text
 from preprocess.quiet import import_tensorflow
 from preprocess.records import embeddings_of, image_of, read_shard
+
+# Beside the latents, the hash of the autoencoder's file.
+MADE_BY = "autoencoder.sha256"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,15 +33,24 @@ class Latents:
     ids: np.ndarray
 
 
-def encode_latents(autoencoder, info, folder):
-    """Writes a `.npz` for each shard that has none yet.
+def has_latents_of(model_path, folder):
+    """Whether a folder's latents, of all shards or some, are those of the model in a file as it is now."""
+    path = pathlib.Path(folder) / MADE_BY
+    return model_path.is_file() and path.is_file() and path.read_text() == sha256(model_path)
+
+
+def encode_latents(autoencoder, model_path, info, folder):
+    """Writes a `.npz` for each shard that has none yet; those of another autoencoder are made anew.
 
     Args:
-        autoencoder: has `encode(images)` and `image_size`.
+        autoencoder: has `encode(images)` and `image_size`. model_path: the file that it was loaded from.
         info: a `preprocess.datasets.DataInfo`.
         folder: where the files are kept.
     """
     import_tensorflow()
+    if not has_latents_of(model_path, folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        write_text(pathlib.Path(folder) / MADE_BY, sha256(model_path))
     todo = [name for name in info.shards if not _is_whole(_latents_path(folder, name))]
     if not todo:
         return
@@ -53,7 +66,10 @@ def _latents_path(folder, shard):
 
 
 def _is_whole(path):
-    return path.is_file() and zipfile.is_zipfile(path)
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return archive.testzip() is None
 
 
 def _encode_shard(autoencoder, shard, path, progress):
@@ -77,7 +93,11 @@ def _encode_shard(autoencoder, shard, path, progress):
 
 def read_latents(info, folder, split):
     """The latents of a split that `encode_latents` has written: `Latents`."""
-    parts = [dict(np.load(_latents_path(folder, name))) for name in info.shards if name.startswith(split)]
+    parts = []
+    for name in info.shards:
+        if name.startswith(split):
+            with np.load(_latents_path(folder, name)) as part:
+                parts.append(dict(part))
     grids, embeddings, texts, counts = (
         np.concatenate([part[name] for part in parts]) for name in ("grids", "embeddings", "texts", "counts")
     )

@@ -105,12 +105,11 @@ class PhotoTask(Task):
 
     def callbacks(self, run):
         from cvae.callbacks import GridPainter
+
+        return [] if self.conditions is None else [GridPainter(run, self.preview)]
+
+    def preview(self, model):
+        """The pictures after an epoch, and the prompts that they are for."""
         from cvae.generation import draw
 
-        if self.conditions is None:
-            return []
-
-        def rows(model):
-            return draw(model, self.conditions, GRID_COLUMNS, self.settings.seed), self.prompts
-
-        return [GridPainter(run, rows)]
+        return draw(model, self.conditions, GRID_COLUMNS, self.settings.seed), self.prompts

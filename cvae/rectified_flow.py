@@ -6,12 +6,21 @@ import keras
 import numpy as np
 from keras import ops
 
-from cvae.flow_networks import build_grid_network, build_vector_network
+from cvae.flow_networks import HEAD_SIZE, build_grid_network, build_vector_network
+from cvae.training import wants_xla
 
 # Share of training examples that are told nothing, for guidance.
 UNTOLD = 0.1
 # Steps from noise to data, and how far from what any data would get to what the condition asks for.
-STEPS, GUIDANCE = 24, 3.0
+STEPS, GUIDANCE = 12, 3.0
+
+
+def _check_grid(shape, width):
+    height, side, _ = shape
+    if height != side or (side > 8 and side % 8):
+        raise ValueError(f"a grid is square, of 8 cells a side at most or a multiple of 8, not {height} x {side}")
+    if width % HEAD_SIZE:
+        raise ValueError(f"width is a multiple of {HEAD_SIZE} for grids, not {width}")
 
 
 @keras.saving.register_keras_serializable("cvae")
@@ -24,7 +33,8 @@ class RectifiedFlow(keras.Model):
     of training, as texts' embeddings beside images', still mean something (Zhou et al. 2022, arXiv 2111.13792).
 
     Trained by plain `fit` on a dataset of ((data, condition),); call `adapt` before. The loss is the mean squared error
-    of the velocity, 2 before anything is learned.
+    of the velocity, 2 before anything is learned;
+    validation has the same noise in its conditions, and tells as many examples nothing.
 
     Args:
         shape: of the data: (size,) for vectors, by a perceptron, or (height, width, channels) for grids, by a
@@ -33,16 +43,27 @@ class RectifiedFlow(keras.Model):
         width: numbers a token. depth: blocks.
         condition_noise: the longest noise that is added to a condition.
 
+    Attributes:
+        guidance: of `sample`: 1 follows the condition as the data do, more goes further from what is untold.
+        steps: of `sample`. sampler: "heun", two looks at the velocity a step, or "euler", one.
+
     Call arguments:
         inputs: (data, condition): float32 (n, *shape) and (n, condition_dim).
 
     Call returns:
         (velocity, target): float32, each shaped as the data.
+
+    Raises:
+        ValueError: a grid that is not square, wider than 8 and no multiple of 8, or of a width that is no multiple of
+            64, the size of the transformer's heads.
     """
 
     def __init__(self, shape, condition_dim, width=256, depth=8, condition_noise=0.0, **kwargs):
-        super().__init__(**kwargs)
+        # Kept in float32: latents would lose their last digits before they are standardised.
+        super().__init__(autocast=False, **kwargs)
         self.shape = tuple(shape)
+        if len(self.shape) == 3:
+            _check_grid(self.shape, width)
         self.condition_dim = condition_dim
         self.width = width
         self.depth = depth
@@ -50,8 +71,10 @@ class RectifiedFlow(keras.Model):
         build_network = build_grid_network if len(self.shape) == 3 else build_vector_network
         network_shape = self.shape if len(self.shape) == 3 else self.shape[0]
         self.network = build_network(network_shape, condition_dim, width, depth, self.dtype_policy)
-        self.center = self.add_weight(shape=self.shape[-1:], initializer="zeros", trainable=False, name="center")
-        self.scale = self.add_weight(shape=self.shape[-1:], initializer="ones", trainable=False, name="scale")
+        self.network.jit_compile = wants_xla()
+        fixed = {"shape": self.shape[-1:], "trainable": False, "autocast": False}
+        self.center = self.add_weight(initializer="zeros", name="center", **fixed)
+        self.scale = self.add_weight(initializer="ones", name="scale", **fixed)
         self.noise = keras.random.SeedGenerator()
         self.guidance, self.steps, self.sampler = GUIDANCE, STEPS, "heun"
         self.built = True
@@ -105,8 +128,9 @@ class RectifiedFlow(keras.Model):
     def travel(self, x, condition, start, end):
         """Follows the velocity from one time to another: 1 is noise, 0 data (standardised); float32 (n, *shape)."""
         x, condition = np.asarray(x, np.float32), np.asarray(condition, np.float32)
-        times = np.linspace(start, end, self.steps + 1)
-        for now, then in itertools.pairwise(times):
+        if self.sampler not in ("heun", "euler"):
+            raise ValueError(f"sampler is heun or euler, not {self.sampler}")
+        for now, then in itertools.pairwise(np.linspace(start, end, self.steps + 1).tolist()):
             velocity = self._velocity(x, now, condition)
             following = x + (then - now) * velocity
             if self.sampler == "heun":

@@ -1,11 +1,13 @@
 """A run folder: what a training wrote, and how to get its model back.
 
 run.json             variant, data, settings and the encoder's name and hash
-best.keras           the model of the best validation loss; of a GAN, which has none, the newest
+best.keras           the model of the best validation loss; of a GAN or an autoencoder, which have none, the newest
 last.keras           the model and its optimiser after the last finished epoch
 log.csv              the loss and its parts by epoch
 loss.png, samples/   curves, and a grid of pictures for fixed prompts and noise an epoch
 tensorboard/         the same numbers for TensorBoard
+autoencoder/         of a flow, the run of its autoencoder; latents/, what that makes of the photographs
+prior-*.keras        of a CVAE, its learned prior: see `cvae.latent_prior`
 """
 
 import csv

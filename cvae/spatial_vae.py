@@ -27,7 +27,7 @@ class SpatialVAE(keras.Model):
     absolute error at several scales, a small KL, and, while `adversarial` is set, the score of a patch critic, which
     learns in the same step by its own hinge loss (Lim and Ye 2017, arXiv 1705.02894). Logs "l1", "kl" (nats a latent
     number), "realism" (the critic's score of reconstructions, with a minus) and "critic" (2 before it has learned
-    anything).
+    anything); the last two are 0 without.
 
     Args:
         image_size: pixels, a multiple of 8.
@@ -40,20 +40,36 @@ class SpatialVAE(keras.Model):
     Call returns:
         (reconstruction, mean, log_var): float32, shaped as the images and twice (n, image_size / 8, image_size / 8,
         latent_channels).
+
+    Raises:
+        ValueError: an image size that is no multiple of 8.
     """
 
     def __init__(self, image_size, latent_channels=8, width=1.0, **kwargs):
         super().__init__(**kwargs)
+        if image_size % DOWNSAMPLING:
+            raise ValueError(f"image_size is a multiple of {DOWNSAMPLING}, not {image_size}")
         self.image_size = image_size
         self.latent_channels = latent_channels
         self.width = width
-        self.adversarial = False
+        self._adversarial = False
         self.encoder = self._build_encoder()
         self.sampling = Sampling(dtype="float32")
         self.decoder = self._build_decoder()
         self.critic = self._build_critic()
         self.trackers = {name: keras.metrics.Mean(name=name) for name in ("l1", "kl", "realism", "critic")}
         self.built = True
+
+    @property
+    def adversarial(self):
+        """Whether training has it convince its critic; can be changed between epochs."""
+        return self._adversarial
+
+    @adversarial.setter
+    def adversarial(self, value):
+        changed, self._adversarial = value != self._adversarial, value
+        if changed and self.train_function:
+            self.make_train_function(force=True)
 
     @property
     def grid(self):

@@ -40,8 +40,8 @@ class Task(abc.ABC):
         """Raises a UserError for faults in the data, before anything is written or removed; prints notes."""
 
     def has_begun(self, run):
-        """Whether a run folder holds finished epochs, of any stage."""
-        return (run / LAST).is_file()
+        """Whether a run folder holds finished epochs, of any variant's and any stage's."""
+        return any(run.rglob(LAST))
 
     def train_earlier_stages(self, run):  # noqa: B027
         """Does the work of stages before this training, each under a bar of its own; what is done stays."""

@@ -83,12 +83,14 @@ def draw_change(model, photograph, start, end, count):
     guidance = model.guidance
     latent = np.asarray(model.encode(photograph[None])[0])
     latent = (latent - np.asarray(model.center)) / np.asarray(model.scale)
-    model.guidance = 1.0
-    noise = model.travel(latent, start[None], 0.0, 1.0)
     pictures = []
-    for step, embedding in enumerate(slerp(start, end, count + 1)[1:], 1):
-        # Without guidance the way back would be the way there: it grows with the change.
-        model.guidance = 1 + (guidance - 1) * step / count
-        pictures.append(model.sample(noise, embedding[None])[0])
-    model.guidance = guidance
+    try:
+        model.guidance = 1.0
+        noise = model.travel(latent, start[None], 0.0, 1.0)
+        for step, embedding in enumerate(slerp(start, end, count + 1)[1:], 1):
+            # Without guidance the way back would be the way there: it grows with the change.
+            model.guidance = 1 + (guidance - 1) * step / count
+            pictures.append(model.sample(noise, embedding[None])[0])
+    finally:
+        model.guidance = guidance
     return in_batches(model.decode, np.stack(pictures))

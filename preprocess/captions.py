@@ -110,11 +110,12 @@ def find_captions(zip_path):
     name = f"captions_{zip_path.stem}.json"
     split_year = re.search(r"\d{4}", zip_path.stem)
     archive = zip_path.with_name(f"annotations_trainval{split_year.group() if split_year else '2017'}.zip")
-    for plain in dict.fromkeys((name, "captions_train2017.json")):
-        if zip_path.with_name(plain).is_file():
-            return zip_path.with_name(plain), None
+    if zip_path.with_name(name).is_file():
+        return zip_path.with_name(name), None
     if archive.is_file():
         return archive, f"annotations/{name}"
+    if zip_path.with_name("captions_train2017.json").is_file():
+        return zip_path.with_name("captions_train2017.json"), None
     usual = name if split_year else "captions_train2017.json"
     raise UserError(
         f"no captions beside {zip_path}; put {usual} or {archive.name} there, or name a file by --captions."

@@ -8,7 +8,7 @@ from PIL import Image
 from cvae.evaluation import evaluate, format_evaluation
 from cvae.generation import generate
 from cvae.runs import LAST, load_model, read_log
-from cvae.training import settings_of, train
+from cvae.training import Settings, settings_of, train
 from cvae.varying import draw_change, vary
 from preprocess.datasets import read_info
 from preprocess.errors import UserError
@@ -68,6 +68,32 @@ def test_an_interruption_in_any_stage_changes_nothing(flow_run, embedded, tmp_pa
     assert (halted / "autoencoder" / LAST).stat().st_mtime_ns == stages
     assert [row["loss"] for row in history] == [row["loss"] for row in read_log(flow_run)]
     for ours, others in zip(load_model(halted).get_weights(), load_model(flow_run).get_weights()):
+        assert np.array_equal(ours, others)
+
+
+def test_no_other_variant_takes_the_place_of_a_finished_stage(flow_run, embedded, tmp_path):
+    shutil.copy(flow_run / "run.json", tmp_path / "run.json")
+    shutil.copytree(flow_run / "autoencoder", tmp_path / "autoencoder")
+    with pytest.raises(UserError, match="is there already; add --resume"):
+        train("64-image", embedded, tmp_path, Settings(epochs=1))
+    assert (tmp_path / "autoencoder" / LAST).is_file()
+
+
+def test_an_autoencoder_stopped_in_either_half_goes_on_as_if_nothing_had_been(embedded, tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop(run):
+        raise Stop
+
+    settings = settings_of("64-autoencoder", SMALL | {"epochs": 3})
+    whole = train("64-autoencoder", embedded, tmp_path / "whole", settings)
+    assert whole[0]["critic"] == 0 < whole[1]["critic"]
+    for _ in range(2):
+        with pytest.raises(Stop):
+            train("64-autoencoder", embedded, tmp_path / "halted", settings, resume=True, on_epoch=stop)
+    assert train("64-autoencoder", embedded, tmp_path / "halted", settings, resume=True) == whole
+    for ours, others in zip(load_model(tmp_path / "halted").weights, load_model(tmp_path / "whole").weights):
         assert np.array_equal(ours, others)
 
 

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 from conftest import command
 
@@ -6,17 +8,21 @@ from cvae.generation import load_to_draw
 from cvae.runs import load_model
 
 
-def test_the_first_use_trains_a_prior_and_later_ones_load_it(run, monkeypatch):
-    monkeypatch.setattr(latent_prior, "STEPS", 20)
-    model = load_to_draw(run, prior="flow")
-    path = run / latent_prior.FILE
+def test_the_flow_draws_latents_as_the_encoder_gives_them_and_is_trained_once(run, tmp_path, monkeypatch):
+    own = tmp_path / "run"
+    shutil.copytree(run, own)
+    monkeypatch.setattr(latent_prior, "STEPS", 300)
+    model = load_to_draw(own, prior="flow")
+    [path] = own.glob("prior-*.keras")
     before = path.stat().st_mtime_ns
-    noise = np.random.default_rng(0).standard_normal((3, model.latent_dim)).astype(np.float32)
-    told = np.eye(3, 512, dtype=np.float32)
-    pictures = np.asarray(model.draw(noise, told))
-    assert pictures.shape == (3, 64, 64, 3)
-    assert np.abs(pictures - np.asarray(load_model(run).draw(noise, told))).max() > 1e-3
-    drawn = command(
-        "-m", "cvae", "generate", "--run", run, "a cow", "--count", 1, "--prior", "flow", "--out", run / "p"
-    )
-    assert drawn.returncode == 0 and path.stat().st_mtime_ns == before, drawn.stderr
+    mean, deviation, told = latent_prior._encode(own, load_model(own))
+    noise = np.random.default_rng(0).standard_normal(mean.shape).astype(np.float32)
+    drawn = model.flow.sample(noise, told)
+    spread = np.sqrt(mean.var(0) + np.square(deviation).mean(0))
+    # A plain Gaussian's are as far off as the latents' means lie from 0.
+    assert np.abs(drawn.mean(0) - mean.mean(0)).mean() < 0.25 * spread.mean()
+    assert 0.7 < drawn.std(0).mean() / spread.mean() < 1.3
+    assert np.asarray(model.draw(noise[:3], told[:3])).shape == (3, 64, 64, 3)
+    where = ("--run", own, "--out", tmp_path / "drawn")
+    done = command("-m", "cvae", "generate", *where, "a cow", "--count", 1, "--prior", "flow")
+    assert done.returncode == 0 and path.stat().st_mtime_ns == before, done.stderr

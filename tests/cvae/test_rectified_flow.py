@@ -88,6 +88,27 @@ def test_saved_and_loaded_it_draws_the_same(shape, tmp_path):
     assert again.condition_noise == 0.5
 
 
+def test_in_bfloat16_data_are_standardised_in_float32():
+    flow = RectifiedFlow((8, 8, 2), 3, width=64, depth=1, dtype="mixed_bfloat16")
+    data = np.random.default_rng(0).normal(100, 1, (4, 8, 8, 2)).astype(np.float32)
+    flow.adapt(data)
+    told = np.tile(np.eye(3, dtype=np.float32)[:1], (4, 1))
+    for generator in flow.seed_generators:
+        generator.state.assign(np.array([1, 2], generator.state.dtype))
+    _, target = flow((data, told))
+    plain = RectifiedFlow((8, 8, 2), 3, width=64, depth=1, dtype="float32")
+    plain.adapt(data)
+    plain.noise.state.assign(np.array([1, 2], plain.noise.state.dtype))
+    assert np.allclose(target, plain((data, told))[1], atol=1e-4)
+    assert flow.sample(np.zeros((1, 8, 8, 2)), told[:1]).dtype == np.float32
+
+
+@pytest.mark.parametrize(("shape", "width"), [((8, 16, 4), 64), ((12, 12, 4), 64), ((8, 8, 4), 100)])
+def test_grids_that_cannot_be_are_errors(shape, width):
+    with pytest.raises(ValueError, match="not"):
+        RectifiedFlow(shape, 3, width=width, depth=1)
+
+
 def test_an_untrained_grid_flow_costs_two():
     rng = np.random.default_rng(0)
     flow = RectifiedFlow((8, 8, 4), 3, width=64, depth=1)

@@ -39,7 +39,6 @@ def test_learns_to_reconstruct_and_then_to_convince_its_critic(tmp_path):
     assert first["l1"][1] < 0.5 * first["l1"][0] and first["critic"] == [0, 0]
     critic = [np.array(weight) for weight in model.critic.get_weights()]
     model.adversarial = True
-    model.make_train_function(force=True)
     second = model.fit(((images,) for _ in range(40)), **options).history
     assert 0 < second["critic"][0] < 2.5 and second["l1"][0] < 2 * first["l1"][1]
     assert all(np.abs(now - before).max() > 0 for now, before in zip(model.critic.get_weights(), critic))
@@ -66,7 +65,7 @@ def test_jax_trains_it_too(monkeypatch):
         x = np.ones((8, 64, 64, 3), np.float32) * np.linspace(0, 1, 8, dtype=np.float32)[:, None, None, None]
         l1 = model.fit(((x,) for _ in range(20)), epochs=2, steps_per_epoch=10, verbose=0).history['l1']
         assert l1[1] < l1[0], l1
-        model.adversarial = True; model.make_train_function(force=True)
+        model.adversarial = True
         assert model.fit(((x,) for _ in range(5)), steps_per_epoch=5, verbose=0).history['critic'][0] > 0
         """,
     )
