@@ -20,8 +20,8 @@ JUDGED = (
 )
 JUDGED_PLACES = [ATTRIBUTES.index(name) for name in JUDGED]
 BATCH_SIZE, LEARNING_RATE, WEIGHT_DECAY = 64, 2e-3, 1e-3
-# Steps at least, which is what 2,000 portraits need; epochs at least; and portraits at most.
-STEPS, EPOCHS, MAX_PORTRAITS = 1200, 4, 10_000
+# Steps, which is what 2,000 portraits need, within bounds of the epochs; and portraits at most.
+STEPS, MIN_EPOCHS, MAX_EPOCHS, MAX_PORTRAITS = 1200, 4, 60, 10_000
 SEED = 1
 
 
@@ -95,7 +95,7 @@ def _fit(judge, portraits):
     images = np.concatenate([portraits.images, _softened(portraits.images, SEED)])
     attributes = np.concatenate([portraits.attributes] * 2)
     steps = -(-len(images) // BATCH_SIZE)
-    epochs = max(EPOCHS, -(-STEPS // steps))
+    epochs = min(MAX_EPOCHS, max(MIN_EPOCHS, -(-STEPS // steps)))
     schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * steps)
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
     # Of the features there is nothing to learn by themselves.
