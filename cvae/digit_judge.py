@@ -6,7 +6,7 @@ taught by another classifier to be read.
 
 import numpy as np
 
-from cvae.judges import fit_under_bar, load_or_train
+from cvae.fitting import fit_under_bar, load_or_train
 from preprocess.quiet import import_keras
 
 EPOCHS, BATCH_SIZE, LEARNING_RATE = 6, 128, 2e-3
@@ -57,7 +57,7 @@ def _fit(judge, digits):
     images, labels = digits.images["train"] / np.float32(255), digits.labels["train"]
     judge.compile(Adam(LEARNING_RATE), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     steps = EPOCHS * -(-len(images) // BATCH_SIZE)
-    fit_under_bar(judge, images, labels, steps=steps, batch_size=BATCH_SIZE, epochs=EPOCHS)
+    fit_under_bar("the judge", judge, images, labels, steps=steps, batch_size=BATCH_SIZE, epochs=EPOCHS)
 
 
 def classify(judge, images):

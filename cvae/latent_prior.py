@@ -5,7 +5,8 @@ import pathlib
 import numpy as np
 from tqdm import tqdm
 
-from cvae.runs import find_model, load_keras, read_prompted_config
+from cvae.fitting import fit_under_bar
+from cvae.runs import find_model, load_keras, read_prompted_config, save_without_optimizer
 from cvae.training import wants_xla
 from cvae.variants import find_variant
 from preprocess.datasets import load, read_info
@@ -48,7 +49,7 @@ def with_flow_prior(run, model):
     except UserError:  # not there, or damaged
         flow = _train(model, *_encode(run, model))
     with atomic_path(path) as partial:
-        flow.save(partial)
+        save_without_optimizer(flow, partial)
     return WithPrior(model, load_keras(path))
 
 
@@ -89,10 +90,6 @@ def _train(model, mean, deviation, told):
             noise = rng.standard_normal((BATCH_SIZE, model.latent_dim))
             yield (((mean[rows] + deviation[rows] * noise).astype(np.float32), told[rows]),)
 
-    with tqdm(total=STEPS, desc="training the prior", unit="step") as bar:
-        step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
-        flow.fit(batches(), steps_per_epoch=STEPS, verbose=0, callbacks=[step])
     # `fit` leaves the averages in the place of the weights.
-    plain = type(flow).from_config(flow.get_config())
-    plain.set_weights(flow.get_weights())
-    return plain
+    fit_under_bar("the prior", flow, batches(), steps=STEPS, steps_per_epoch=STEPS, shuffle=False)
+    return flow

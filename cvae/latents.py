@@ -56,9 +56,8 @@ def encode_latents(autoencoder, model_path, info, folder):
         return
     total = sum(info.counts[split] for split in ("train", "val"))
     with tqdm(total=total, desc="encoding latents", unit="image") as bar:
-        for name in info.shards:
-            if name in todo:
-                _encode_shard(autoencoder, info.folder / name, _latents_path(folder, name), bar.update)
+        for name in todo:
+            _encode_shard(autoencoder, info.folder / name, _latents_path(folder, name), bar.update)
 
 
 def _latents_path(folder, shard):

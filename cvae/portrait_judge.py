@@ -8,7 +8,7 @@ import pathlib
 
 import numpy as np
 
-from cvae.judges import fit_under_bar, load_or_train
+from cvae.fitting import fit_under_bar, load_or_train
 from cvae.portraits import IMAGE_SIZE, read_portraits
 from preprocess.attributes import ATTRIBUTES, HAIR_COLOURS
 from preprocess.quiet import import_keras
@@ -102,7 +102,7 @@ def _fit(judge, portraits):
     judge.compile(optimizer, [_weighted_cross_entropy(portraits.attributes.mean(0)), None])
     # As one epoch, since each begins with seconds of waiting.
     batches, steps = _batches(images, attributes, epochs), epochs * steps
-    fit_under_bar(judge, batches, steps=steps, steps_per_epoch=steps, epochs=1, shuffle=False)
+    fit_under_bar("the judge", judge, batches, steps=steps, steps_per_epoch=steps, epochs=1, shuffle=False)
 
 
 def see(judge, images):

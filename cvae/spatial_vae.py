@@ -1,7 +1,6 @@
 """An autoencoder of photographs whose latent is a grid, small enough for a flow to learn and sharp when decoded."""
 
 import keras
-import numpy as np
 from keras import layers, ops
 
 from cvae import losses
@@ -139,8 +138,8 @@ class SpatialVAE(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         reconstruction, mean, log_var = y_pred
-        kl = losses.kl_divergence(ops.reshape(mean, (ops.shape(x)[0], -1)), ops.reshape(log_var, (ops.shape(x)[0], -1)))
-        parts = {"l1": _absolute_error(x, reconstruction), "kl": ops.mean(kl) / float(np.prod(self.grid))}
+        kl = ops.mean(losses.kl_divergence(mean, log_var)) / self.latent_channels
+        parts = {"l1": _absolute_error(x, reconstruction), "kl": kl}
         if self.adversarial:
             parts |= {
                 "realism": -ops.mean(call_frozen(self.critic, reconstruction)),

@@ -3,22 +3,20 @@ import numpy as np
 
 from cvae.averaging import AverageWhenValidating, averaged_weights
 
+X, Y = np.random.default_rng(0).random((8, 3), np.float32), np.ones((8, 2))
+
 
 def trained(**options):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     model.compile(keras.optimizers.SGD(0.1, **options), loss="mse")
-    x = np.random.default_rng(0).random((8, 3), np.float32)
-    model.fit(x, np.ones((8, 2)), epochs=3, verbose=0)
+    for _ in range(5):
+        model.train_on_batch(X, Y)
     return model
 
 
 def test_the_averages_take_the_weights_place_and_give_it_back():
-    x = np.random.default_rng(0).random((8, 3), np.float32)
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-    model.compile(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9), loss="mse")
-    for _ in range(5):
-        model.train_on_batch(x, np.ones((8, 2)))
+    model = trained(use_ema=True, ema_momentum=0.9)
     before = model.get_weights()
     averages = [np.array(average) for average in model.optimizer._model_variables_moving_average]
     with averaged_weights(model):
@@ -37,15 +35,8 @@ def test_without_averages_nothing_happens():
 
 
 def test_validates_the_averages():
-    x, y = np.random.default_rng(0).random((8, 3), np.float32), np.ones((8, 2))
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-    model.compile(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9), loss="mse")
-    for _ in range(5):
-        model.train_on_batch(x, y)
+    model = trained(use_ema=True, ema_momentum=0.9)
     with averaged_weights(model):
-        expected = model.evaluate(x, y, verbose=0)
-    assert (
-        model.evaluate(x, y, verbose=0, callbacks=[AverageWhenValidating()])
-        == expected
-        != model.evaluate(x, y, verbose=0)
-    )
+        expected = model.evaluate(X, Y, verbose=0)
+    validated = model.evaluate(X, Y, verbose=0, callbacks=[AverageWhenValidating()])
+    assert validated == expected != model.evaluate(X, Y, verbose=0)

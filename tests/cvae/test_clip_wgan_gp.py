@@ -65,14 +65,14 @@ def test_a_saved_model_goes_on_as_if_nothing_had_happened(tmp_path):
     assert int(loaded.optimizer.iterations) == 7 and int(loaded.generator_optimizer.iterations) == 1
     for one, other in zip(model.generator_optimizer.variables, loaded.generator_optimizer.variables):
         np.testing.assert_array_equal(one, other)
-    before = [weight.numpy() for weight in model.weights]
+    before, data = [weight.numpy() for weight in model.weights], pairs()
     for each in (model, loaded):
         each.noise.state.assign(np.array([1, 2], each.noise.state.dtype))
-        each.fit(pairs(), steps_per_epoch=5, verbose=0, shuffle=False)
+        each.fit(data, steps_per_epoch=5, verbose=0, shuffle=False)
     # Adam without momentum turns the last bits of small gradients into whole steps.
     moved = sum(np.abs(old - new).sum() for old, new in zip(before, model.weights))
     apart = sum(np.abs(one - other).sum() for one, other in zip(model.weights, loaded.weights))
-    assert apart < 0.25 * moved
+    assert apart < 0.05 * moved
 
 
 def test_learns_what_it_is_told_without_blowing_up():

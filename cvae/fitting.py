@@ -1,4 +1,4 @@
-"""Classifiers that judge pictures: trained under a bar the first time, loaded after that."""
+"""What is fitted beside the models, classifiers that judge pictures and priors: under a bar, and once."""
 
 from tqdm import tqdm
 
@@ -25,8 +25,8 @@ def load_or_train(judge, path, train):
         judge.save_weights(partial)
 
 
-def fit_under_bar(judge, *data, steps, **options):
-    """`judge.fit(*data, **options)` under a bar of so many steps."""
-    with tqdm(total=steps, desc="training the judge", unit="step") as bar:
+def fit_under_bar(what, model, *data, steps, **options):
+    """`model.fit(*data, **options)` under a bar of so many steps, "training" `what`."""
+    with tqdm(total=steps, desc=f"training {what}", unit="step") as bar:
         step = import_keras().callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
-        judge.fit(*data, **options, verbose=0, callbacks=[step])
+        model.fit(*data, **options, verbose=0, callbacks=[step])
