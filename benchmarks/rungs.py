@@ -1,15 +1,18 @@
 """Every way from a prompt to a picture, from the coursework's CVAE to the flow, measured on the same data.
 
-    python benchmarks/rungs.py --data photos/embedded --out runs/rungs --width 0.5 --cvae-epochs 20 --flow-epochs 100
+    python benchmarks/rungs.py --data photos/embedded --out runs/rungs --width 0.5 --cvae-epochs 20 --flow-epochs 48
 
 Trains 64-image and 64-flow into the output folder, or goes on with them, and writes rungs.md, rungs.json, rungs.png
-(the first picture of each prompt and rung) and steps.md (the flow's steps against its quality). Minutes are those that
-training took here, in all its stages.
+(the first picture of each prompt and rung), steps.md and steps.png (the flow's steps against its quality). Minutes are
+those that training took here, in all its stages. What was measured is kept, and measured again only when the rungs'
+models have changed.
 """
 
 import argparse
+import functools
 import json
 import pathlib
+import re
 import sys
 import time
 
@@ -17,18 +20,24 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-BEST_OF = 8
-# What is measured of the flow: (name, what is set on it).
-FLOWS = (
-    ("flow, embedding prior none", {"prior": "none"}),
-    ("flow, embedding prior mean", {"prior": "mean"}),
-    ("flow, embedding prior ridge", {"prior": "ridge"}),
-    ("flow, guidance 1", {"guidance": 1.0}),
-    ("flow, guidance 2", {"guidance": 2.0}),
-    ("flow, guidance 3", {"guidance": 3.0}),
-    ("flow, guidance 5", {"guidance": 5.0}),
-)
-STEPS = (2, 4, 6, 8, 12, 16, 24)
+from preprocess.files import atomic_path, sha256, write_text
+
+# Pictures drawn for one that is kept, and pictures of each prompt and rung in headlines.png.
+BEST_OF, SHOWN = 4, 3
+GUIDANCES = (1.0, 2.0, 3.0, 5.0)
+# Times that the velocity is asked for from noise to a picture, which is twice a step for Heun's method.
+LOOKS = (4, 8, 16, 24, 32)
+CVAE, LEARNED = "coursework's CVAE", "CVAE + learned prior"
+COLUMNS = {
+    "CMMD": "{cmmd[pictures]:.3f}",
+    "Frechet": "{frechet[pictures]:.3f}",
+    "CLIPScore": "{clip_score[pictures]:.3f}",
+    "R-precision": "{r_precision[pictures]:.3f}",
+    "diversity": "{diversity[pictures]:.3f}",
+    "PSNR": "{psnr:.2f} dB",
+    "minutes": "{minutes:.0f}",
+    "ms a picture": "{milliseconds:.0f}",
+}
 
 
 class BestOf:
@@ -47,37 +56,32 @@ class BestOf:
         return keep_closest(rows, texts, 1, self.encoder)[:, 0]
 
 
-def train_timed(variant, arguments, epochs):
+def train_timed(variant, arguments, width, epochs):
     """Trains a variant, or goes on with it. Returns (its run folder, the minutes that it has taken in all)."""
     from cvae.training import settings_of, train
 
     run = arguments.out / variant
     record = arguments.out / f"{variant}.minutes.json"
     before, start = (json.loads(record.read_text()) if record.is_file() else 0), time.time()
-    given = {"width": arguments.width, "seed": arguments.seed} | ({"epochs": epochs} if epochs else {})
+    given = {"width": width, "seed": arguments.seed, "epochs": epochs}
     try:
         train(variant, arguments.data, run, settings_of(variant, given), resume=True)
     finally:
         minutes = before + (time.time() - start) / 60
-        record.parent.mkdir(parents=True, exist_ok=True)
-        record.write_text(json.dumps(minutes))
+        write_text(record, json.dumps(minutes))
     return run, minutes
 
 
-def measure(name, model, held_out, encoder, seed, minutes, psnr):
-    """One row of the table."""
-    from cvae.evaluation import measure_pictures
-    from cvae.generation import draw
-    from cvae.prompts import PROMPTS
+def learn_prior(cvae):
+    """The CVAE with its learned prior, and the minutes that the prior took."""
+    from cvae.generation import load_to_draw
 
-    print(f"{name}:", flush=True)
-    texts = encoder.encode_texts(list(PROMPTS))
-    draw(model, texts[:1], 8, seed)
-    start = time.perf_counter()
-    draw(model, texts[:1], 8, seed)
-    milliseconds = (time.perf_counter() - start) / 8 * 1000
-    row = {"name": name, "minutes": minutes, "milliseconds": milliseconds, "psnr": psnr}
-    return row | measure_pictures(model, held_out, encoder, seed), draw(model, texts, 1, seed)[:, 0]
+    record = cvae.parent / "prior.minutes.json"
+    is_there, start = any(cvae.glob("prior-*.keras")), time.time()
+    model = load_to_draw(cvae, prior="flow")
+    if not is_there:
+        write_text(record, json.dumps((time.time() - start) / 60))
+    return model, json.loads(record.read_text())
 
 
 def reconstruction_psnr(model, held_out):
@@ -87,19 +91,110 @@ def reconstruction_psnr(model, held_out):
     return measure_reconstructions(images, reconstruct(model, images, held_out.image_embeddings))["psnr"]
 
 
+class Meter:
+    """Measures rungs, and keeps what it has measured in a folder.
+
+    Args:
+        folder: of a `.npz` a rung. held_out, encoder, seed: see `cvae.evaluation.measure_pictures`.
+    """
+
+    def __init__(self, folder, held_out, encoder, seed):
+        self.folder, self.held_out, self.encoder, self.seed = folder, held_out, encoder, seed
+
+    def measure(self, name, load):
+        """A rung by its name and what loads it as (model, {"minutes", "psnr"}): (row, pictures of the prompts)."""
+        path = self.folder / f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}.npz"
+        if not path.is_file():
+            row, pictures = self._measure(*load())
+            with atomic_path(path) as partial:
+                np.savez(partial, row=json.dumps(row | {"name": name}), pictures=pictures)
+        with np.load(path) as kept:
+            return json.loads(str(kept["row"])), kept["pictures"]
+
+    def _measure(self, model, known):
+        from cvae.evaluation import measure_pictures
+        from cvae.generation import draw
+        from cvae.prompts import PROMPTS
+
+        texts = self.encoder.encode_texts(list(PROMPTS))
+        draw(model, texts[:1], 8, self.seed)
+        start = time.perf_counter()
+        draw(model, texts[:1], 8, self.seed)
+        milliseconds = (time.perf_counter() - start) / 8 * 1000
+        row = known | {"milliseconds": milliseconds} | measure_pictures(model, self.held_out, self.encoder, self.seed)
+        return row, draw(model, texts, SHOWN, self.seed)
+
+
+def rungs_of(cvae, flow, minutes, held_out, encoder):
+    """{name: what loads the rung}; see `Meter.measure`."""
+    from cvae.embedding_prior import EmbeddingPrior
+    from cvae.generation import load_to_draw
+    from cvae.rectified_flow import GUIDANCE
+
+    psnr = {run: reconstruction_psnr(load_to_draw(run), held_out) for run in (cvae, flow)}
+
+    def of_cvae(learned=False, best=False):
+        model, more = learn_prior(cvae) if learned else (load_to_draw(cvae), 0)
+        return BestOf(model, encoder) if best else model, {"minutes": minutes[cvae] + more, "psnr": psnr[cvae]}
+
+    def of_flow(best=False, sampler="heun", **options):
+        model = load_to_draw(flow, **options)
+        getattr(model, "model", model).sampler = sampler
+        return BestOf(model, encoder) if best else model, {"minutes": minutes[flow], "psnr": psnr[flow]}
+
+    usual = EmbeddingPrior(1).kind
+    asked = [(prior, GUIDANCE) for prior in ("none", "mean", "ridge", "flow")]
+    asked += [(usual, guidance) for guidance in GUIDANCES]
+    rungs = {
+        CVAE: of_cvae,
+        LEARNED: lambda: of_cvae(True),
+        f"{LEARNED}, best of {BEST_OF}": lambda: of_cvae(True, True),
+    }
+    for prior, guidance in dict.fromkeys(asked):
+        load = functools.partial(of_flow, prior=prior, guidance=guidance)
+        rungs[f"flow, embedding prior {prior}, guidance {guidance:g}"] = load
+    rungs[f"flow, best of {BEST_OF}"] = lambda: of_flow(True)
+    steps = {
+        f"{sampler}, {looks // each} steps": functools.partial(of_flow, sampler=sampler, steps=looks // each)
+        for sampler, each in (("euler", 1), ("heun", 2))
+        for looks in LOOKS
+    }
+    return rungs, steps, f"flow, embedding prior {usual}, guidance {GUIDANCE:g}"
+
+
 def as_table(rows):
-    names = ["rung", "CMMD", "Frechet", "CLIPScore", "R-precision", "diversity", "PSNR", "minutes", "ms a picture"]
-    lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
-    for row in rows:
-        values = [f"{row['cmmd']['pictures']:.3f}", f"{row['frechet']['pictures']:.3f}"]
-        values += [f"{row['clip_score']['pictures']:.3f}", f"{row['r_precision']['pictures']:.3f}"]
-        values += [f"{row['diversity']['pictures']:.3f}", f"{row['psnr']:.2f} dB", f"{row['minutes']:.0f}"]
-        lines.append(f"| {row['name']} | {' | '.join(values)} | {row['milliseconds']:.0f} |")
+    lines = [f"| rung | {' | '.join(COLUMNS)} |", "|---" * (1 + len(COLUMNS)) + "|"]
+    lines += [f"| {row['name']} | {' | '.join(form.format(**row) for form in COLUMNS.values())} |" for row in rows]
     real = rows[0]
     values = [f"{real[name]['real']:.3f}" for name in ("cmmd", "frechet", "clip_score", "r_precision")]
     theme, every = real["diversity"]["theme"], real["diversity"]["real"]
     lines.append(f"| real photographs | {' | '.join(values)} | {theme:.3f} of one theme, {every:.3f} of all | | | |")
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
+
+
+def draw_curves(path, rows):
+    from cvae.plots import save_lines
+
+    lines = {}
+    for row, looks in zip(rows, LOOKS * 2):
+        sampler = row["name"].split(",")[0]
+        values = {"looks at the velocity": looks, "ms a picture": row["milliseconds"]}
+        values |= {"CMMD": row["cmmd"]["pictures"], "R-precision": row["r_precision"]["pictures"]}
+        lines.setdefault(sampler, []).append(values)
+    save_lines(path, lines, "looks at the velocity", ["CMMD", "R-precision", "ms a picture"])
+
+
+def draw_pictures(out, rows, pictures, flow):
+    from cvae.plots import save_grid
+    from cvae.prompts import PROMPTS
+
+    names = [row["name"] for row in rows]
+    first = np.stack([drawn[:, 0] for drawn in pictures], axis=1)
+    save_grid(out / "rungs.png", first, PROMPTS, headings=names)
+    chosen = [CVAE, LEARNED, flow]
+    columns = np.concatenate([pictures[names.index(name)] for name in chosen], axis=1)
+    headings = [name.split(",")[0] if number == SHOWN // 2 else "" for name in chosen for number in range(SHOWN)]
+    save_grid(out / "headlines.png", columns, PROMPTS, headings=headings)
 
 
 def main():
@@ -108,52 +203,43 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/rungs"))
     parser.add_argument("--width", type=float, default=1.0, help="of the flow and its autoencoder")
     parser.add_argument("--cvae-epochs", type=int, default=20)
-    parser.add_argument("--flow-epochs", type=int)
-    parser.add_argument("--captions", type=int, default=1000, help="pictures a rung")
+    parser.add_argument("--flow-epochs", type=int, default=100)
+    parser.add_argument("--captions", type=int, default=500, help="pictures a rung")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
 
     from cvae.evaluation import check_data
-    from cvae.generation import encoder_of, load_to_draw
+    from cvae.generation import encoder_of
     from cvae.held_out import read_held_out
-    from cvae.plots import save_grid
-    from cvae.prompts import PROMPTS
+    from cvae.runs import find_model
 
-    width, arguments.width = arguments.width, 1.0
-    cvae, cvae_minutes = train_timed("64-image", arguments, arguments.cvae_epochs)
-    arguments.width = width
-    flow, flow_minutes = train_timed("64-flow", arguments, arguments.flow_epochs)
+    out = arguments.out
+    minutes = {}
+    for variant, width, epochs in (
+        ("64-image", 1.0, arguments.cvae_epochs),
+        ("64-flow", arguments.width, arguments.flow_epochs),
+    ):
+        run, taken = train_timed(variant, arguments, width, epochs)
+        minutes[run] = taken
+    cvae, flow = minutes
     _, info = check_data(flow, arguments.data, arguments.captions, arguments.seed)
     held_out = read_held_out(info, 64, arguments.captions)
-    rows, pictures, steps = [], [], []
+    made_by = f"{sha256(find_model(cvae))[:8]}-{sha256(find_model(flow))[:8]}-{arguments.captions}-{arguments.seed}"
     with encoder_of(flow) as encoder:
-        model = load_to_draw(cvae)
-        psnr = reconstruction_psnr(model, held_out)
-        for path in cvae.glob("prior-*.keras"):
-            path.unlink()  # for its minutes
-        start = time.time()
-        learned = load_to_draw(cvae, prior="flow")
-        learned_minutes = cvae_minutes + (time.time() - start) / 60
-        rungs = [("coursework's CVAE", model, cvae_minutes, psnr)]
-        rungs += [("+ learned prior", learned, learned_minutes, psnr)]
-        rungs += [(f"+ best of {BEST_OF}", BestOf(learned, encoder), learned_minutes, psnr)]
-        psnr = reconstruction_psnr(load_to_draw(flow), held_out)
-        rungs += [(name, load_to_draw(flow, **options), flow_minutes, psnr) for name, options in FLOWS]
-        rungs += [(f"flow, best of {BEST_OF}", BestOf(load_to_draw(flow), encoder), flow_minutes, psnr)]
-        for name, model, minutes, psnr in rungs:
-            row, drawn = measure(name, model, held_out, encoder, arguments.seed, minutes, psnr)
-            rows.append(row)
-            pictures.append(drawn)
-            (arguments.out / "rungs.json").write_text(json.dumps({"rungs": rows}, indent=1))
-        for count in STEPS:
-            model = load_to_draw(flow, steps=count)
-            steps.append(measure(f"{count} steps", model, held_out, encoder, arguments.seed, flow_minutes, psnr)[0])
-    headings = [row["name"] for row in rows]
-    save_grid(arguments.out / "rungs.png", np.stack(pictures, axis=1), PROMPTS, headings=headings)
-    (arguments.out / "rungs.json").write_text(json.dumps({"rungs": rows, "steps": steps}, indent=1))
-    (arguments.out / "rungs.md").write_text(as_table(rows) + "\n")
-    (arguments.out / "steps.md").write_text(as_table(steps) + "\n")
-    print(as_table(rows), as_table(steps), f"Wrote {arguments.out}/rungs.md, .json, .png and steps.md.", sep="\n\n")
+        meter = Meter(out / "measured" / made_by, held_out, encoder, arguments.seed)
+        rungs, steps, usual = rungs_of(cvae, flow, minutes, held_out, encoder)
+        rows, pictures = zip(*(meter.measure(name, load) for name, load in rungs.items()))
+        step_rows = [meter.measure(name, load)[0] for name, load in steps.items()]
+    draw_pictures(out, rows, pictures, usual)
+    draw_curves(out / "steps.png", step_rows)
+    write_text(out / "rungs.md", as_table(rows))
+    write_text(out / "steps.md", as_table(step_rows))
+    print(
+        as_table(rows),
+        as_table(step_rows),
+        f"Wrote {out}/rungs.md and .png, headlines.png, steps.md and .png.",
+        sep="\n",
+    )
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def _add_drawing(parser):
     """Adds the options of `cvae.generation.load_to_draw`."""
     parser.add_argument("--guidance", type=float, help="of flows: 1 as varied as the data, 5 as plain as can be")
     parser.add_argument("--steps", type=int, help="of flows: from noise to picture")
-    parser.add_argument("--prior", metavar="NAME", help="flow, for a CVAE; none, mean or ridge, for a flow")
+    parser.add_argument("--prior", metavar="NAME", help="flow; or none, mean or ridge, for a 64-flow or 128-flow")
 
 
 def _drawing(arguments):

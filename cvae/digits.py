@@ -10,7 +10,7 @@ from cvae.plots import save_pictures
 from cvae.runs import load_model, read_config
 from cvae.variants import find_variant
 from preprocess.errors import UserError, check_whole
-from preprocess.files import check_no_file, remove_folder
+from preprocess.files import check_no_file
 from preprocess.mnist import IMAGE_SIZE, LABELS
 
 
@@ -176,7 +176,5 @@ def generate_digits(run, labels, count=4, seed=0, out=None):
     folder = pathlib.Path(out or pathlib.Path(run) / "generated")
     check_no_file(folder)
     rows = draw_labels(load_digit_model(run), labels, count, seed)
-    if not out and folder.is_dir():
-        remove_folder(folder)  # the pictures of the call before
     names = [str(label) for label in labels]
-    return save_pictures(folder, rows, names, names)
+    return save_pictures(folder, rows, names, names, replace=not out)

@@ -8,12 +8,11 @@ from cvae.plots import save_pictures
 from cvae.portrait_judge import MAX_PORTRAITS, guess, train_judge
 from cvae.portraits import IMAGE_SIZE, read_portraits
 from cvae.prompts import check_prompts, condition_attributes
-from cvae.runs import load_model, read_prompted_config
+from cvae.runs import info_of, load_model, read_prompted_config
 from cvae.variants import find_variant
 from preprocess.attributes import ATTRIBUTES, HAIR_COLOURS, describe, find_attribute, vector_of
-from preprocess.datasets import read_info
 from preprocess.errors import UserError
-from preprocess.files import check_no_file, remove_folder
+from preprocess.files import check_no_file
 from preprocess.images import read_square
 
 
@@ -60,12 +59,7 @@ def guess_attributes(run, config, image):
     Raises:
         UserError: the data that the judge would learn from are gone.
     """
-    if not pathlib.Path(config["data"]).is_dir():
-        raise UserError(
-            f"the data of {run}, {config['data']}, are not there any more to guess what the portrait shows; say it "
-            'with --described "a young man with black hair".'
-        )
-    info = read_info(config["data"])
+    info = info_of(run, config, 'say what the portrait shows with --described "a young man with black hair"')
     shares = read_portraits(info, "val", MAX_PORTRAITS).attributes.mean(0)
     return guess(train_judge(info, pathlib.Path(run).parent), image[None], shares)[0]
 
@@ -115,12 +109,10 @@ def edit(run, image_path, add=(), remove=(), described=None, out=None, clip_spec
         for one in changes:
             together = change(together, *one)
         labels, others = [*labels, "all of these"], [*others, together]
-    if not out and folder.is_dir():
-        remove_folder(folder)  # the pictures of the call before
     told = condition_attributes(np.stack([own, *others]), variant.condition, clip_spec or config["clip_spec"], config)
     reconstruction, pictures = edit_image(load_model(run), image, told[0], told[1:])
     changed = np.clip(image + pictures - reconstruction, 0, 1)
     rows = np.stack([[reconstruction, *pictures], [image, *changed]])
-    return save_pictures(
-        folder, rows, ["decoded", "changed"], ["decoded", "the portrait, changed"], ["as it is", *labels]
-    )
+    labels = ["as it is", *labels]
+    names = ["decoded", "changed"]
+    return save_pictures(folder, rows, names, ["decoded", "the portrait, changed"], labels, replace=not out)

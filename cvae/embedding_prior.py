@@ -6,6 +6,8 @@ from keras import layers, ops
 
 # Of the regression, as a share of the texts' mean squared deviation.
 RIDGE = 0.1
+# Pairs that are summed at a time.
+PART = 50_000
 
 
 @keras.saving.register_keras_serializable("cvae")
@@ -33,16 +35,28 @@ class EmbeddingPrior(layers.Layer):
         self.kernel = self.add_weight(shape=(embedding_dim, embedding_dim), initializer="identity", name="kernel")
         self.built = True
 
-    def fit(self, texts, images):
-        """Learns from pairs of a text's embedding and its image's, float32 (n, d) each."""
-        texts, images = np.asarray(texts, np.float64), np.asarray(images, np.float64)
-        text_mean, image_mean = texts.mean(0), images.mean(0)
-        texts, images = texts - text_mean, images - image_mean
-        gram = texts.T @ texts
+    def fit(self, texts, images, ids):
+        """Learns from pairs of a text's embedding and its image's.
+
+        Args:
+            texts: float32 (m, d). images: float32 (n, d). ids: int (m,), the image that each text describes.
+        """
+        sums = np.zeros((2, self.embedding_dim))
+        gram, cross = np.zeros((2, self.embedding_dim, self.embedding_dim))
+        # In parts, since in float64 the pairs of all of COCO would take 5 GB.
+        for start in range(0, len(texts), PART):
+            part = slice(start, start + PART)
+            text, image = texts[part].astype(np.float64), images[ids[part]].astype(np.float64)
+            sums += text.sum(0), image.sum(0)
+            gram += text.T @ text
+            cross += text.T @ image
+        text_mean, image_mean = sums / len(texts)
+        gram -= len(texts) * np.outer(text_mean, text_mean)
+        cross -= len(texts) * np.outer(text_mean, image_mean)
         gram += RIDGE * np.trace(gram) / self.embedding_dim * np.eye(self.embedding_dim)
         self.text_mean.assign(text_mean)
         self.image_mean.assign(image_mean)
-        self.kernel.assign(np.linalg.solve(gram, texts.T @ images))
+        self.kernel.assign(np.linalg.solve(gram, cross))
 
     def call(self, texts):
         texts = ops.cast(texts, "float32")

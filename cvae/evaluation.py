@@ -15,7 +15,7 @@ from cvae.generation import draw, embed_images
 from cvae.held_out import read_held_out
 from cvae.plots import save_grid, to_uint8
 from cvae.prompts import PROMPTS, open_encoder
-from cvae.runs import best_epoch, find_model, load_model, read_log, read_prompted_config
+from cvae.runs import best_epoch, find_model, info_of, load_model, read_log, read_prompted_config
 from cvae.training import wants_xla
 from cvae.variants import find_variant
 from preprocess.datasets import load, read_info
@@ -170,9 +170,7 @@ def check_data(run, data, count, seed):
     check_whole("seed", seed, 0)
     find_model(run)
     config = read_prompted_config(run)
-    if not data and not pathlib.Path(config["data"]).is_dir():
-        raise UserError(f"the data of {run}, {config['data']}, are not there any more; give --data their new place.")
-    info = read_info(data or config["data"])
+    info = read_info(data) if data else info_of(run, config, "give --data their new place")
     if info.clip["weights_sha256"] != config["clip"]["weights_sha256"]:
         raise UserError(f"{info.folder} was embedded by {info.clip['name']}, {run} needs {config['clip']['name']}.")
     if info.counts["val"] < 4:

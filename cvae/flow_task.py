@@ -14,7 +14,7 @@ from preprocess.quiet import import_tensorflow
 # The flow's numbers a token, for a width of 1, and its blocks, for one of a half or more.
 WIDTH, DEPTH = 512, 8
 # The flow's epochs for one of the autoencoder's.
-EPOCHS_PER_AUTOENCODERS = 4
+EPOCHS_PER_AUTOENCODERS = 3
 # From noise to the pictures after an epoch.
 PREVIEW_STEPS = 6
 # The averages of weights reach back over so large a part of training.
@@ -83,7 +83,7 @@ class FlowTask(PhotoTask):
         policy = settings.precision or best_policy()
         model = LatentFlow(self.autoencoder, self.info.embedding_dim, width, depth, dtype=policy)
         model.adapt(latents.grids.reshape(-1, *latents.grids.shape[2:]))
-        model.prior.fit(latents.texts, latents.embeddings[latents.ids])
+        model.prior.fit(latents.texts, latents.embeddings, latents.ids)
         momentum = 1 - 1 / max(2, AVERAGED * settings.epochs * self.steps)
         optimizer = Adam(settings.learning_rate, 0.9, 0.99, use_ema=True, ema_momentum=momentum)
         model.compile(optimizer, jit_compile=wants_xla())

@@ -7,13 +7,13 @@ import numpy as np
 from tqdm import tqdm
 
 from cvae.batches import in_batches
-from cvae.latent_prior import with_flow_prior
+from cvae.learned_prior import with_flow_prior
 from cvae.plots import save_pictures, to_uint8
 from cvae.prompts import check_prompts, condition_prompts, open_encoder
 from cvae.runs import find_model, load_model, read_prompted_config
 from cvae.variants import find_variant
 from preprocess.errors import UserError, check_whole
-from preprocess.files import check_no_file, remove_folder
+from preprocess.files import check_no_file
 
 
 def draw(model, embeddings, count, seed, progress=None):
@@ -79,8 +79,8 @@ def load_to_draw(run, guidance=None, steps=None, prior=None):
         guidance: of a flow, how far to go from what any picture would be to what is asked for: 1 is no further than
             the data go, and more is plainer and less varied; by default, that of `cvae.rectified_flow`.
         steps: of a flow, from noise to picture; by default, those of `cvae.rectified_flow`.
-        prior: of a flow, which `cvae.embedding_prior` leads from texts to images; of a CVAE, "flow" draws the latents
-            as they go with the prompt, and trains what is needed for that the first time.
+        prior: of a flow, which `cvae.embedding_prior` leads from texts to images. "flow" draws a CVAE's latents as they
+            go with the prompt, and for a flow an image's embedding; it trains what is needed for that the first time.
     """
     check_options(run, guidance, steps, prior)
     model = load_model(run)
@@ -221,7 +221,5 @@ def generate(run, prompts, count=4, seed=0, out=None, clip_spec=None, best_of=No
     folder = pathlib.Path(out or pathlib.Path(run) / "generated")
     check_no_file(folder)
     rows = draw_prompts(run, prompts, count, seed, clip_spec, best_of, **options)
-    if not out and folder.is_dir():
-        remove_folder(folder)  # the pictures of the call before
     names = [f"{number:02d}-{_slug(prompt)}" for number, prompt in enumerate(prompts, 1)]
-    return save_pictures(folder, rows, names, prompts)
+    return save_pictures(folder, rows, names, prompts, replace=not out)

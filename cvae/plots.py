@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 
-from preprocess.files import atomic_path
+from preprocess.files import atomic_path, remove_folder
 
 
 def to_uint8(images):
@@ -60,7 +60,7 @@ def save_grid(path, rows, labels, title=None, notes=None, headings=()):
     _save(figure, path)
 
 
-def save_pictures(folder, rows, names, labels, headings=()):
+def save_pictures(folder, rows, names, labels, headings=(), replace=False):
     """Writes pictures as PNGs, NAME-1.png, NAME-2.png and so on, and all of them as grid.png.
 
     Args:
@@ -68,12 +68,15 @@ def save_pictures(folder, rows, names, labels, headings=()):
         rows: float (n, pictures, height, width, 1 or 3) in [0, 1].
         names: n strings that files can be named by. labels: n strings, written beside the grid's rows.
         headings: one string a column of the grid.
+        replace: whether to remove what the folder holds before.
 
     Returns:
         The path of the grid.
     """
     from PIL import Image
 
+    if replace and folder.is_dir():
+        remove_folder(folder)
     for name, pictures in zip(names, to_uint8(rows)):
         for number, picture in enumerate(pictures, 1):
             with atomic_path(folder / f"{name}-{number}.png") as partial:
@@ -155,5 +158,23 @@ def save_curves(path, history):
         axis.set_ylim(min(values) - margin, max(values) + 3 * margin)
         if max(row[curves[-1][0]] for row in history) > max(values) + 3 * margin:
             axis.text(0.03, 0.93, "first epochs: off the scale", transform=axis.transAxes, fontsize=7)
+    figure.axes[0].legend(fontsize=8)
+    _save(figure, path)
+
+
+def save_lines(path, lines, x_name, y_names):
+    """Writes a PNG of measurements against one of them, a panel for each of the others.
+
+    Args:
+        path: the PNG.
+        lines: {label: a list of {name: number}}, each a line of points.
+        x_name, y_names: which numbers go along the bottom, and which upwards.
+    """
+    figure = _figure(3.2 * len(y_names), 2.8)
+    for axis, y_name in zip(np.ravel(figure.subplots(1, len(y_names))), y_names):
+        for label, points in lines.items():
+            axis.plot([point[x_name] for point in points], [point[y_name] for point in points], "o-", ms=3, label=label)
+        axis.set(title=y_name, xlabel=x_name)
+        axis.grid(alpha=0.3)
     figure.axes[0].legend(fontsize=8)
     _save(figure, path)

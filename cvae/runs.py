@@ -7,7 +7,7 @@ log.csv              the loss and its parts by epoch
 loss.png, samples/   curves, and a grid of pictures for fixed prompts and noise an epoch
 tensorboard/         the same numbers for TensorBoard
 autoencoder/         of a flow, the run of its autoencoder; latents/, what that makes of the photographs
-prior-*.keras        of a CVAE, its learned prior: see `cvae.latent_prior`
+prior-*.keras        what --prior flow needs: see `cvae.learned_prior`
 """
 
 import csv
@@ -18,6 +18,7 @@ import zipfile
 import zlib
 
 from cvae.variants import find_variant
+from preprocess.datasets import read_info
 from preprocess.errors import UserError
 from preprocess.files import write_json, write_text
 from preprocess.quiet import import_keras
@@ -62,6 +63,17 @@ def read_prompted_config(run):
     if "clip" not in config:
         raise UserError(f"{run} is a {config['variant']}, which is asked by --labels and not by prompts.")
     return config
+
+
+def info_of(run, config, hint):
+    """The `preprocess.datasets.DataInfo` of what a run was trained on.
+
+    Raises:
+        UserError: the data are gone, with a hint at what to do then; or see `preprocess.datasets.read_info`.
+    """
+    if not pathlib.Path(config["data"]).is_dir():
+        raise UserError(f"the data of {run}, {config['data']}, are not there any more; {hint}.")
+    return read_info(config["data"])
 
 
 def save_without_optimizer(model, path):

@@ -15,18 +15,19 @@ MIN_CHANNELS = 16
 # Halvings of the error that the reconstruction is measured at, besides the pixels themselves.
 SCALES = 3
 # Weights of the means over latent numbers and over patches, beside a mean over pixels of 0.05 or so.
-KL_WEIGHT, REALISM_WEIGHT = 1e-3, 0.005
+KL_WEIGHT, FEATURES_WEIGHT, REALISM_WEIGHT = 1e-3, 1.0, 0.005
 
 
 @keras.saving.register_keras_serializable("cvae")
 class SpatialVAE(keras.Model):
     """A residual convolutional VAE with 8 numbers for every 8 x 8 pixels, as latent diffusion models have.
 
-    Rombach et al. 2022, arXiv 2112.10752. Trained by plain `fit` on a dataset of images; `compute_loss` gives the mean
-    absolute error at several scales, a small KL, and, while `adversarial` is set, the score of a patch critic, which
-    learns in the same step by its own hinge loss (Lim and Ye 2017, arXiv 1705.02894). Logs "l1", "kl" (nats a latent
-    number), "realism" (the critic's score of reconstructions, with a minus) and "critic" (2 before it has learned
-    anything); the last two are 0 without.
+    Rombach et al. 2022, arXiv 2112.10752. Trained by plain `fit` on a dataset of images. A patch critic learns in the
+    same step to tell images from reconstructions, by its own hinge loss (Lim and Ye 2017, arXiv 1705.02894).
+    `compute_loss` gives the mean absolute error at several scales, that of the critic's features (Larsen et al. 2016,
+    arXiv 1512.09300), a small KL and, while `adversarial` is set, the critic's score. Logs "l1", "features", "kl"
+    (nats a latent number), "realism" (the score of reconstructions, with a minus) and "critic" (2 before it has learned
+    anything).
 
     Args:
         image_size: pixels, a multiple of 8.
@@ -56,7 +57,7 @@ class SpatialVAE(keras.Model):
         self.sampling = Sampling(dtype="float32")
         self.decoder = self._build_decoder()
         self.critic = self._build_critic()
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in ("l1", "kl", "realism", "critic")}
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in ("l1", "kl", "features", "realism", "critic")}
         self.built = True
 
     @property
@@ -118,10 +119,13 @@ class SpatialVAE(keras.Model):
     def _build_critic(self):
         x = image = keras.Input((self.image_size, self.image_size, 3), name="image")
         x = layers.Rescaling(2, -1, dtype=self.dtype_policy)(x)
+        features = []
         for channels in self._channels(CRITIC_CHANNELS):
             x = self._convolution(x, channels, 4, strides=2, kernel_initializer="he_normal")
             x = layers.LeakyReLU(0.2, dtype=self.dtype_policy)(x)
-        return keras.Model(image, layers.Conv2D(1, 3, padding="same", dtype="float32")(x), name="critic")
+            features.append(x)
+        score = layers.Conv2D(1, 3, padding="same", dtype="float32")(x)
+        return keras.Model(image, [score, *features], name="critic")
 
     def encode(self, image, training=False):
         """Gives the posterior's mean and log-variance, each float32 (n, *grid)."""
@@ -139,19 +143,23 @@ class SpatialVAE(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         reconstruction, mean, log_var = y_pred
         kl = ops.mean(losses.kl_divergence(mean, log_var)) / self.latent_channels
-        parts = {"l1": _absolute_error(x, reconstruction), "kl": kl}
-        if self.adversarial:
-            parts |= {
-                "realism": -ops.mean(call_frozen(self.critic, reconstruction)),
-                "critic": self._criticise(x, ops.stop_gradient(reconstruction)),
-            }
+        parts = {"l1": _absolute_error(x, reconstruction), "kl": kl, **self._criticise(x, reconstruction)}
         losses.track(self.trackers, parts, ops.shape(x)[0])
-        weights = {"l1": 1.0, "kl": KL_WEIGHT, "realism": REALISM_WEIGHT, "critic": 1.0}
+        weights = {"l1": 1.0, "kl": KL_WEIGHT, "features": FEATURES_WEIGHT, "critic": 1.0}
+        weights["realism"] = REALISM_WEIGHT if self.adversarial else 0.0
         return sum(weights[name] * value for name, value in parts.items())
 
     def _criticise(self, image, reconstruction):
-        real, drawn = ops.split(self.critic(ops.concatenate([image, reconstruction])), 2)
-        return ops.mean(ops.relu(1 - real)) + ops.mean(ops.relu(1 + drawn))
+        both = self.critic(ops.concatenate([image, ops.stop_gradient(reconstruction)]))
+        (real, drawn), *features = (ops.split(output, 2) for output in both)
+        score, *own = call_frozen(self.critic, reconstruction)
+        return {
+            "features": sum(
+                _relative_error(ops.stop_gradient(wanted), seen) for (wanted, _), seen in zip(features, own)
+            ),
+            "realism": -ops.mean(score),
+            "critic": ops.mean(ops.relu(1 - real)) + ops.mean(ops.relu(1 + drawn)),
+        }
 
     def get_config(self):
         return super().get_config() | {
@@ -159,6 +167,12 @@ class SpatialVAE(keras.Model):
             "latent_channels": self.latent_channels,
             "width": self.width,
         }
+
+
+def _relative_error(wanted, seen):
+    """The mean absolute error of features, as a part of their mean size: however large a critic makes them."""
+    wanted, seen = ops.cast(wanted, "float32"), ops.cast(seen, "float32")
+    return ops.mean(ops.abs(wanted - seen)) / (ops.mean(ops.abs(wanted)) + 1e-6)
 
 
 def _absolute_error(image, reconstruction):

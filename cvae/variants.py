@@ -24,7 +24,7 @@ class Variant:
     theme: str | None = None
     system = "photos"
     data = "data/bucolic/embedded"
-    # Of latents: a Gaussian, or a flow (see `cvae.latent_prior`).
+    # Of latents: a Gaussian, or a flow (see `cvae.learned_prior`).
     priors = ("flow",)
     settings = types.MappingProxyType({})
 
@@ -95,8 +95,8 @@ class FlowVariant:
     theme = None
     condition = "image"
     system = "flow"
-    # From texts to images: see `cvae.embedding_prior`.
-    priors = ("none", "mean", "ridge")
+    # From texts to images: see `cvae.embedding_prior`, and `cvae.learned_prior` for the last.
+    priors = ("none", "mean", "ridge", "flow")
     data = Variant.data
     settings = types.MappingProxyType({"epochs": 100, "batch_size": 64, "learning_rate": 1e-3, "decay": True})
 

@@ -57,7 +57,8 @@ def vary(run, image, towards=None, count=4, seed=0, out=None, clip_spec=None, gu
     else:
         label, pictures = towards, draw_change(model, photograph, embedding[0], np.asarray(model.prior(text))[0], count)
     name = pathlib.Path(image).stem
-    return save_pictures(folder, np.concatenate([photograph[None], pictures])[None], [name], [label])
+    rows = np.concatenate([photograph[None], pictures])[None]
+    return save_pictures(folder, rows, [name], [label], replace=not out)
 
 
 def draw_variations(model, embedding, count, seed):

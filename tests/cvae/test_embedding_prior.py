@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from cvae import embedding_prior
 from cvae.embedding_prior import EmbeddingPrior
 
 
@@ -26,7 +27,7 @@ def pairs():
 def test_each_kind_comes_nearer_to_the_images(pairs):
     (texts, images), (new_texts, new_images) = pairs
     prior = EmbeddingPrior(16)
-    prior.fit(texts, images)
+    prior.fit(texts, images, np.arange(len(texts)))
     reached = {}
     for prior.kind in ("none", "mean", "ridge"):
         moved = np.asarray(prior(new_texts))
@@ -38,12 +39,27 @@ def test_each_kind_comes_nearer_to_the_images(pairs):
 def test_none_leaves_texts_as_they_are(pairs):
     (texts, images), _ = pairs
     prior = EmbeddingPrior(16, "none")
-    prior.fit(texts, images)
+    prior.fit(texts, images, np.arange(len(texts)))
     assert np.array_equal(np.asarray(prior(texts)), texts)
 
 
 def test_few_pairs_are_enough_to_be_defined(pairs):
     (texts, images), _ = pairs
     prior = EmbeddingPrior(16)
-    prior.fit(texts[:2], images[:2])
+    prior.fit(texts[:2], images[:2], np.arange(2))
     assert np.isfinite(np.asarray(prior(texts))).all()
+
+
+def test_pairs_summed_in_parts_give_the_same(pairs, monkeypatch):
+    (texts, images), (new_texts, _) = pairs
+    # Two texts an image.
+    images, ids = images[::2], np.arange(len(texts)) // 2
+    whole, parts = EmbeddingPrior(16), EmbeddingPrior(16)
+    whole.fit(texts, images, ids)
+    monkeypatch.setattr(embedding_prior, "PART", 300)
+    parts.fit(texts, images, ids)
+    assert np.allclose(np.asarray(whole(new_texts)), np.asarray(parts(new_texts)), atol=1e-5)
+    expected = np.linalg.lstsq(texts - texts.mean(0), images[ids] - images[ids].mean(0), rcond=None)[0]
+    monkeypatch.setattr(embedding_prior, "RIDGE", 1e-9)
+    whole.fit(texts, images, ids)
+    assert np.allclose(np.asarray(whole.kernel), expected, atol=1e-3)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvae.plots import save_curves, save_grid, save_sheet, to_uint8
+from cvae.plots import save_curves, save_grid, save_lines, save_pictures, save_sheet, to_uint8
 
 rng = np.random.default_rng(0)
 
@@ -43,3 +43,19 @@ def test_curves_of_a_gan_which_is_not_validated(tmp_path):
     wide = Image.open(tmp_path / "loss.png").width
     save_curves(tmp_path / "one.png", [{"epoch": row["epoch"], "loss": row["loss"]} for row in history])
     assert wide == pytest.approx(2 * Image.open(tmp_path / "one.png").width, rel=0.05)
+
+
+def test_lines_show_every_point_in_a_panel_a_measure(tmp_path):
+    lines = {name: [{"steps": steps, "a": steps, "b": 1 / steps} for steps in (1, 2, 4)] for name in ("euler", "heun")}
+    save_lines(tmp_path / "two.png", lines, "steps", ["a", "b"])
+    save_lines(tmp_path / "one.png", lines, "steps", ["a"])
+    wide, narrow = (Image.open(tmp_path / name) for name in ("two.png", "one.png"))
+    assert wide.width == pytest.approx(2 * narrow.width, rel=0.05) and wide.height == narrow.height
+
+
+def test_pictures_take_the_place_of_others_only_when_told_to(tmp_path):
+    for name, replace in (("a", False), ("b", False), ("c", True)):
+        save_pictures(tmp_path / "drawn", rng.random((1, 2, 16, 16, 3)), [name], [name], replace=replace)
+        names = sorted(path.name for path in (tmp_path / "drawn").iterdir())
+        others = ["a-1.png", "a-2.png"] if name == "b" else []
+        assert names == sorted([*others, f"{name}-1.png", f"{name}-2.png", "grid.png"])

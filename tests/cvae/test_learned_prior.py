@@ -3,19 +3,23 @@ import shutil
 import numpy as np
 from conftest import command
 
-from cvae import latent_prior
+from cvae import learned_prior
 from cvae.generation import load_to_draw
-from cvae.runs import load_model
+from cvae.learned_prior import encode_latents
+from cvae.runs import load_model, read_config
+from cvae.variants import find_variant
+from preprocess.datasets import read_info
 
 
 def test_the_flow_draws_latents_as_the_encoder_gives_them_and_is_trained_once(run, tmp_path, monkeypatch):
     own = tmp_path / "run"
     shutil.copytree(run, own)
-    monkeypatch.setattr(latent_prior, "STEPS", 300)
+    monkeypatch.setattr(learned_prior, "STEPS", 300)
     model = load_to_draw(own, prior="flow")
     [path] = own.glob("prior-*.keras")
     before = path.stat().st_mtime_ns
-    mean, deviation, told = latent_prior._encode(own, load_model(own))
+    info = read_info(read_config(own)["data"])
+    mean, deviation, told = encode_latents(load_model(own), info, find_variant("64-image"))
     noise = np.random.default_rng(0).standard_normal(mean.shape).astype(np.float32)
     drawn = model.flow.sample(noise, told)
     spread = np.sqrt(mean.var(0) + np.square(deviation).mean(0))
