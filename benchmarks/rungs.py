@@ -1,11 +1,11 @@
 """Every way from a prompt to a picture, from the coursework's CVAE to the flow, measured on the same data.
 
-    python benchmarks/rungs.py --data photos/embedded --out runs/rungs --width 0.5 --cvae-epochs 20 --flow-epochs 48
+    python benchmarks/rungs.py --data photos/embedded --out runs/rungs --width 0.5 --cvae-epochs 20 --flow-epochs 40
 
-Trains 64-image and 64-flow into the output folder, or goes on with them, and writes rungs.md, rungs.json, rungs.png
-(the first picture of each prompt and rung), steps.md and steps.png (the flow's steps against its quality). Minutes are
-those that training took here, in all its stages. What was measured is kept, and measured again only when the rungs'
-models have changed.
+Trains 64-image and 64-flow into the output folder, or goes on with them, and writes rungs.md, rungs.png (the first
+picture of each prompt and rung), headlines.png (more of three rungs), steps.md and steps.png (the flow's steps against
+its quality). Minutes are those that training took here, in all its stages. What was measured is kept, and measured
+again only when the models have changed.
 """
 
 import argparse
@@ -77,9 +77,12 @@ def learn_prior(cvae):
     from cvae.generation import load_to_draw
 
     record = cvae.parent / "prior.minutes.json"
-    is_there, start = any(cvae.glob("prior-*.keras")), time.time()
+    is_timed, start = record.is_file(), time.time()
+    if not is_timed:
+        for path in cvae.glob("prior-*.keras"):
+            path.unlink()
     model = load_to_draw(cvae, prior="flow")
-    if not is_there:
+    if not is_timed:
         write_text(record, json.dumps((time.time() - start) / 60))
     return model, json.loads(record.read_text())
 
@@ -126,12 +129,12 @@ class Meter:
 
 
 def rungs_of(cvae, flow, minutes, held_out, encoder):
-    """{name: what loads the rung}; see `Meter.measure`."""
-    from cvae.embedding_prior import EmbeddingPrior
+    """(what `Meter.measure` loads of the rungs, {name: function}; of the steps; the name of the usual flow's rung)."""
     from cvae.generation import load_to_draw
-    from cvae.rectified_flow import GUIDANCE
 
-    psnr = {run: reconstruction_psnr(load_to_draw(run), held_out) for run in (cvae, flow)}
+    models = {run: load_to_draw(run) for run in (cvae, flow)}
+    psnr = {run: reconstruction_psnr(model, held_out) for run, model in models.items()}
+    usual_prior, usual_guidance = models[flow].prior.kind, models[flow].guidance
 
     def of_cvae(learned=False, best=False):
         model, more = learn_prior(cvae) if learned else (load_to_draw(cvae), 0)
@@ -142,9 +145,8 @@ def rungs_of(cvae, flow, minutes, held_out, encoder):
         getattr(model, "model", model).sampler = sampler
         return BestOf(model, encoder) if best else model, {"minutes": minutes[flow], "psnr": psnr[flow]}
 
-    usual = EmbeddingPrior(1).kind
-    asked = [(prior, GUIDANCE) for prior in ("none", "mean", "ridge", "flow")]
-    asked += [(usual, guidance) for guidance in GUIDANCES]
+    asked = [(prior, usual_guidance) for prior in ("none", "mean", "ridge", "flow")]
+    asked += [(usual_prior, guidance) for guidance in GUIDANCES]
     rungs = {
         CVAE: of_cvae,
         LEARNED: lambda: of_cvae(True),
@@ -159,7 +161,7 @@ def rungs_of(cvae, flow, minutes, held_out, encoder):
         for sampler, each in (("euler", 1), ("heun", 2))
         for looks in LOOKS
     }
-    return rungs, steps, f"flow, embedding prior {usual}, guidance {GUIDANCE:g}"
+    return rungs, steps, f"flow, embedding prior {usual_prior}, guidance {usual_guidance:g}"
 
 
 def as_table(rows):

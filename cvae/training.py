@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import math
 import pathlib
-import warnings
 
 from tqdm import tqdm
 
@@ -208,18 +207,15 @@ def _fit(model, run, task, history, bar, on_epoch):
     if on_epoch:
         callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: on_epoch(run)))
     try:
-        with warnings.catch_warnings():
-            # Of a critic, before its part begins.
-            warnings.filterwarnings("ignore", message="Gradients do not exist")
-            model.fit(
-                task.dataset("train", first_epoch=len(history)),
-                validation_data=task.dataset("val") if task.validates else None,
-                epochs=settings.epochs,
-                initial_epoch=len(history),
-                steps_per_epoch=task.steps,
-                callbacks=callbacks,
-                shuffle=False,
-                verbose=0,
-            )
+        model.fit(
+            task.dataset("train", first_epoch=len(history)),
+            validation_data=task.dataset("val") if task.validates else None,
+            epochs=settings.epochs,
+            initial_epoch=len(history),
+            steps_per_epoch=task.steps,
+            callbacks=callbacks,
+            shuffle=False,
+            verbose=0,
+        )
     except import_tensorflow().errors.DataLossError:
         raise UserError(f"a shard in {task.config['data']} is damaged; delete that folder and make it again.") from None

@@ -45,13 +45,13 @@ def test_the_score_counts_only_while_adversarial():
 def test_learns_to_reconstruct_and_then_to_convince_its_critic(tmp_path):
     model, images = small(), flags()
     model.compile(keras.optimizers.Adam(4e-3))
-    options = {"steps_per_epoch": 40, "verbose": 0}
-    first = model.fit(((images,) for _ in range(80)), epochs=2, **options).history
-    assert first["l1"][1] < 0.8 * first["l1"][0] and first["features"][1] < first["features"][0]
+    options = {"steps_per_epoch": 100, "verbose": 0}
+    first = model.fit(((images,) for _ in range(200)), epochs=2, **options).history
+    assert first["l1"][1] < 0.5 * first["l1"][0] and first["features"][1] < first["features"][0]
     critic = [np.array(weight) for weight in model.critic.get_weights()]
     model.adversarial = True
-    second = model.fit(((images,) for _ in range(40)), **options).history
-    assert 0 < second["critic"][0] < 3 and second["l1"][0] < 2 * first["l1"][1]
+    second = model.fit(((images,) for _ in range(100)), **options).history
+    assert 0 < second["critic"][0] < 2.5 and second["l1"][0] < 2 * first["l1"][1]
     assert all(np.abs(now - before).max() > 0 for now, before in zip(model.critic.get_weights(), critic))
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
