@@ -4,8 +4,8 @@
 
 Trains 64-image and 64-flow into the output folder, or goes on with them, and writes rungs.md, rungs.png (the first
 picture of each prompt and rung), headlines.png (more of three rungs), steps.md and steps.png (the flow's steps against
-its quality). Minutes are those that training took here, in all its stages. What was measured is kept, and measured
-again only when the models have changed.
+its quality). Core minutes are the processor's time in training, in all its stages, which other work on the machine does
+not change. What was measured is kept, and measured again only when the models have changed.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from preprocess.files import atomic_path, sha256, write_text
 BEST_OF, SHOWN = 4, 3
 GUIDANCES = (1.0, 2.0, 3.0, 5.0)
 # Times that the velocity is asked for from noise to a picture, which is twice a step for Heun's method.
-LOOKS = (4, 8, 16, 24, 32)
+LOOKS = (4, 8, 16, 24)
 CVAE, LEARNED = "coursework's CVAE", "CVAE + learned prior"
 COLUMNS = {
     "CMMD": "{cmmd[pictures]:.3f}",
@@ -35,7 +35,7 @@ COLUMNS = {
     "R-precision": "{r_precision[pictures]:.3f}",
     "diversity": "{diversity[pictures]:.3f}",
     "PSNR": "{psnr:.2f} dB",
-    "minutes": "{minutes:.0f}",
+    "core minutes": "{minutes:.0f}",
     "ms a picture": "{milliseconds:.0f}",
 }
 
@@ -57,33 +57,34 @@ class BestOf:
 
 
 def train_timed(variant, arguments, width, epochs):
-    """Trains a variant, or goes on with it. Returns (its run folder, the minutes that it has taken in all)."""
+    """Trains a variant, or goes on with it. Returns (its run folder, the core minutes that it has taken in all)."""
     from cvae.training import settings_of, train
 
     run = arguments.out / variant
     record = arguments.out / f"{variant}.minutes.json"
-    before, start = (json.loads(record.read_text()) if record.is_file() else 0), time.time()
+    before, start = (json.loads(record.read_text()) if record.is_file() else 0), time.process_time()
     given = {"width": width, "seed": arguments.seed, "epochs": epochs}
     try:
         train(variant, arguments.data, run, settings_of(variant, given), resume=True)
     finally:
-        minutes = before + (time.time() - start) / 60
+        minutes = before + (time.process_time() - start) / 60
         write_text(record, json.dumps(minutes))
     return run, minutes
 
 
 def learn_prior(cvae):
-    """The CVAE with its learned prior, and the minutes that the prior took."""
+    """The CVAE with its learned prior, and the core minutes that the prior took."""
     from cvae.generation import load_to_draw
+    from cvae.runs import find_model
 
-    record = cvae.parent / "prior.minutes.json"
-    is_timed, start = record.is_file(), time.time()
+    record = cvae.parent / f"prior-of-{sha256(find_model(cvae))[:8]}.minutes.json"
+    is_timed, start = record.is_file(), time.process_time()
     if not is_timed:
         for path in cvae.glob("prior-*.keras"):
             path.unlink()
     model = load_to_draw(cvae, prior="flow")
     if not is_timed:
-        write_text(record, json.dumps((time.time() - start) / 60))
+        write_text(record, json.dumps((time.process_time() - start) / 60))
     return model, json.loads(record.read_text())
 
 
@@ -95,26 +96,40 @@ def reconstruction_psnr(model, held_out):
 
 
 class Meter:
-    """Measures rungs, and keeps what it has measured in a folder.
+    """Measures a run's rungs, and keeps what it has measured in a folder.
 
     Args:
-        folder: of a `.npz` a rung. held_out, encoder, seed: see `cvae.evaluation.measure_pictures`.
+        folder: of a `.npz` a rung. run: the run folder. minutes: of a core that its training took.
+        encoder: that of its data. arguments: of the command line.
     """
 
-    def __init__(self, folder, held_out, encoder, seed):
-        self.folder, self.held_out, self.encoder, self.seed = folder, held_out, encoder, seed
+    def __init__(self, folder, run, minutes, encoder, arguments):
+        from cvae.evaluation import check_data
+        from cvae.generation import embed_images, load_to_draw
+        from cvae.held_out import read_held_out
+        from cvae.runs import find_model
+
+        self.encoder, self.seed = encoder, arguments.seed
+        _, info = check_data(run, arguments.data, arguments.captions, arguments.seed)
+        self.held_out = read_held_out(info, 64, arguments.captions)
+        made_by = f"{sha256(find_model(run))[:8]}-{arguments.captions}-{arguments.seed}"
+        self.folder = folder / run.name / made_by
+        self.real = functools.cache(lambda: embed_images(self.held_out.images, encoder, None))
+        self.known = {"minutes": minutes, "psnr": reconstruction_psnr(load_to_draw(run), self.held_out)}
 
     def measure(self, name, load):
-        """A rung by its name and what loads it as (model, {"minutes", "psnr"}): (row, pictures of the prompts)."""
+        """A rung by its name and what loads its (model, core minutes beside the run's): (row, prompts' pictures)."""
         path = self.folder / f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}.npz"
         if not path.is_file():
-            row, pictures = self._measure(*load())
+            model, more = load()
+            row, pictures = self._measure(model)
+            row |= {"name": name, "minutes": self.known["minutes"] + more, "psnr": self.known["psnr"]}
             with atomic_path(path) as partial:
-                np.savez(partial, row=json.dumps(row | {"name": name}), pictures=pictures)
+                np.savez(partial, row=json.dumps(row), pictures=pictures)
         with np.load(path) as kept:
             return json.loads(str(kept["row"])), kept["pictures"]
 
-    def _measure(self, model, known):
+    def _measure(self, model):
         from cvae.evaluation import measure_pictures
         from cvae.generation import draw
         from cvae.prompts import PROMPTS
@@ -124,40 +139,42 @@ class Meter:
         start = time.perf_counter()
         draw(model, texts[:1], 8, self.seed)
         milliseconds = (time.perf_counter() - start) / 8 * 1000
-        row = known | {"milliseconds": milliseconds} | measure_pictures(model, self.held_out, self.encoder, self.seed)
+        scores = measure_pictures(model, self.held_out, self.encoder, self.seed, self.real())
+        row = {"milliseconds": milliseconds} | scores
         return row, draw(model, texts, SHOWN, self.seed)
 
 
-def rungs_of(cvae, flow, minutes, held_out, encoder):
-    """(what `Meter.measure` loads of the rungs, {name: function}; of the steps; the name of the usual flow's rung)."""
+def rungs_of_cvae(run, encoder):
+    """What `Meter.measure` loads of a CVAE: {name: function}."""
     from cvae.generation import load_to_draw
 
-    models = {run: load_to_draw(run) for run in (cvae, flow)}
-    psnr = {run: reconstruction_psnr(model, held_out) for run, model in models.items()}
-    usual_prior, usual_guidance = models[flow].prior.kind, models[flow].guidance
+    def load(best=False):
+        model, more = learn_prior(run)
+        return BestOf(model, encoder) if best else model, more
 
-    def of_cvae(learned=False, best=False):
-        model, more = learn_prior(cvae) if learned else (load_to_draw(cvae), 0)
-        return BestOf(model, encoder) if best else model, {"minutes": minutes[cvae] + more, "psnr": psnr[cvae]}
+    return {CVAE: lambda: (load_to_draw(run), 0), LEARNED: load, f"{LEARNED}, best of {BEST_OF}": lambda: load(True)}
 
-    def of_flow(best=False, sampler="heun", **options):
-        model = load_to_draw(flow, **options)
+
+def rungs_of_flow(run, encoder):
+    """What `Meter.measure` loads of a flow: ({name: function} of priors and guidance, of steps, the usual's name)."""
+    from cvae.generation import load_to_draw
+
+    def load(best=False, sampler="heun", **options):
+        model = load_to_draw(run, **options)
         getattr(model, "model", model).sampler = sampler
-        return BestOf(model, encoder) if best else model, {"minutes": minutes[flow], "psnr": psnr[flow]}
+        return BestOf(model, encoder) if best else model, 0
 
+    model = load_to_draw(run)
+    usual_prior, usual_guidance = model.prior.kind, model.guidance
     asked = [(prior, usual_guidance) for prior in ("none", "mean", "ridge", "flow")]
     asked += [(usual_prior, guidance) for guidance in GUIDANCES]
     rungs = {
-        CVAE: of_cvae,
-        LEARNED: lambda: of_cvae(True),
-        f"{LEARNED}, best of {BEST_OF}": lambda: of_cvae(True, True),
+        f"flow, embedding prior {prior}, guidance {guidance:g}": functools.partial(load, prior=prior, guidance=guidance)
+        for prior, guidance in dict.fromkeys(asked)
     }
-    for prior, guidance in dict.fromkeys(asked):
-        load = functools.partial(of_flow, prior=prior, guidance=guidance)
-        rungs[f"flow, embedding prior {prior}, guidance {guidance:g}"] = load
-    rungs[f"flow, best of {BEST_OF}"] = lambda: of_flow(True)
+    rungs[f"flow, best of {BEST_OF}"] = functools.partial(load, best=True)
     steps = {
-        f"{sampler}, {looks // each} steps": functools.partial(of_flow, sampler=sampler, steps=looks // each)
+        f"{sampler}, {looks // each} steps": functools.partial(load, sampler=sampler, steps=looks // each)
         for sampler, each in (("euler", 1), ("heun", 2))
         for looks in LOOKS
     }
@@ -210,28 +227,20 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
 
-    from cvae.evaluation import check_data
     from cvae.generation import encoder_of
-    from cvae.held_out import read_held_out
-    from cvae.runs import find_model
 
     out = arguments.out
-    minutes = {}
-    for variant, width, epochs in (
-        ("64-image", 1.0, arguments.cvae_epochs),
-        ("64-flow", arguments.width, arguments.flow_epochs),
-    ):
-        run, taken = train_timed(variant, arguments, width, epochs)
-        minutes[run] = taken
-    cvae, flow = minutes
-    _, info = check_data(flow, arguments.data, arguments.captions, arguments.seed)
-    held_out = read_held_out(info, 64, arguments.captions)
-    made_by = f"{sha256(find_model(cvae))[:8]}-{sha256(find_model(flow))[:8]}-{arguments.captions}-{arguments.seed}"
+    flow, minutes = train_timed("64-flow", arguments, arguments.width, arguments.flow_epochs)
     with encoder_of(flow) as encoder:
-        meter = Meter(out / "measured" / made_by, held_out, encoder, arguments.seed)
-        rungs, steps, usual = rungs_of(cvae, flow, minutes, held_out, encoder)
-        rows, pictures = zip(*(meter.measure(name, load) for name, load in rungs.items()))
+        meter = Meter(out / "measured", flow, minutes, encoder, arguments)
+        rungs, steps, usual = rungs_of_flow(flow, encoder)
+        of_flow = [meter.measure(name, load) for name, load in rungs.items()]
         step_rows = [meter.measure(name, load)[0] for name, load in steps.items()]
+    cvae, minutes = train_timed("64-image", arguments, 1.0, arguments.cvae_epochs)
+    with encoder_of(cvae) as encoder:
+        meter = Meter(out / "measured", cvae, minutes, encoder, arguments)
+        of_cvae = [meter.measure(name, load) for name, load in rungs_of_cvae(cvae, encoder).items()]
+    rows, pictures = zip(*of_cvae, *of_flow)
     draw_pictures(out, rows, pictures, usual)
     draw_curves(out / "steps.png", step_rows)
     write_text(out / "rungs.md", as_table(rows))

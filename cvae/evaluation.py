@@ -178,12 +178,13 @@ def check_data(run, data, count, seed):
     return config, info
 
 
-def measure_pictures(model, held_out, encoder, seed):
+def measure_pictures(model, held_out, encoder, seed, real=None):
     """Draws pictures of captions and of the project's prompts, and measures them in an encoder's space.
 
     Args:
         model: has `draw(noise, embedding)` and `latent_dim`. held_out: a `cvae.held_out.HeldOut`.
         encoder: that of the held-out data. seed: see `evaluate`.
+        real: float32 (m, d), embeddings of the held-out images at their size, where they are known already.
 
     Returns:
         What `score_pictures` gives, and "diversity", {"pictures", "theme", "real"}: of the pictures of one prompt, of
@@ -194,10 +195,10 @@ def measure_pictures(model, held_out, encoder, seed):
     noise = rng.standard_normal((len(held_out.texts), model.latent_dim)).astype(np.float32)
     prompt_noise = rng.standard_normal((count, model.latent_dim)).astype(np.float32)
     prompts = encoder.encode_texts(list(PROMPTS))
-    total = len(noise) + len(held_out.images) + count
+    total = len(noise) + count + (len(held_out.images) if real is None else 0)
     with tqdm(total=total, desc="drawing and embedding", unit="picture") as bar:
         pictures = embed_pictures(model, held_out.texts, noise, encoder, bar.update)
-        real = embed_images(held_out.images, encoder, bar.update)
+        real = embed_images(held_out.images, encoder, bar.update) if real is None else real
         asked = np.repeat(prompts, DIVERSITY_PICTURES, axis=0)
         many = embed_pictures(model, asked, prompt_noise, encoder, bar.update)
     # The first captions are one of each image.

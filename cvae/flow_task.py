@@ -13,8 +13,6 @@ from preprocess.quiet import import_tensorflow
 
 # The flow's numbers a token, for a width of 1, and its blocks, for one of a half or more.
 WIDTH, DEPTH = 512, 8
-# The flow's epochs for one of the autoencoder's.
-EPOCHS_PER_AUTOENCODERS = 3
 # From noise to the pictures after an epoch.
 PREVIEW_STEPS = 6
 # The averages of weights reach back over so large a part of training.
@@ -61,8 +59,7 @@ class FlowTask(PhotoTask):
 
     def train_earlier_stages(self, run):
         name, settings, folder = self.variant.autoencoder, self.settings, run / "autoencoder"
-        given = {key: getattr(settings, key) for key in ("width", "seed", "precision")}
-        given["epochs"] = -(-settings.epochs // EPOCHS_PER_AUTOENCODERS)
+        given = {key: getattr(settings, key) for key in ("width", "seed", "precision", "epochs")}
         given["batch_size"] = min(settings.batch_size, find_variant(name).settings["batch_size"])
         # One that has begun goes on as it was, however long the flow is to be trained now.
         stage = Settings(**read_config(folder)["settings"]) if (folder / LAST).is_file() else settings_of(name, given)

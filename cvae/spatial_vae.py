@@ -15,7 +15,7 @@ MIN_CHANNELS = 16
 # Halvings of the error that the reconstruction is measured at, besides the pixels themselves.
 SCALES = 3
 # Weights of the means over latent numbers and over patches, beside a mean over pixels of 0.05 or so.
-KL_WEIGHT, FEATURES_WEIGHT, REALISM_WEIGHT = 1e-3, 1.0, 0.005
+KL_WEIGHT, FEATURES_WEIGHT, REALISM_WEIGHT = 1e-3, 1.0, 0.01
 
 
 @keras.saving.register_keras_serializable("cvae")

@@ -79,7 +79,9 @@ class AutoencoderVariant:
     system = "autoencoder"
     priors = ()
     data = Variant.data
-    settings = types.MappingProxyType({"epochs": 25, "batch_size": 32, "learning_rate": 1e-3, "decay": True})
+    # Small batches: after as long a training, 2.5 minutes on a core, reconstructions have a CMMD of 3.1 to photographs
+    # with batches of 32, 2.6 with 16, 2.3 with 8 and 2.1 with 4; but the smaller, the idler is a GPU.
+    settings = types.MappingProxyType({"epochs": 25, "batch_size": 8, "learning_rate": 1e-3, "decay": True})
 
 
 @dataclasses.dataclass(frozen=True)
