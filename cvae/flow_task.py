@@ -13,8 +13,6 @@ from preprocess.quiet import import_tensorflow
 
 # The flow's numbers a token, for a width of 1, and its blocks, for one of a half or more.
 WIDTH, DEPTH = 512, 8
-# From noise to the pictures after an epoch.
-PREVIEW_STEPS = 6
 # The averages of weights reach back over so large a part of training.
 AVERAGED = 0.05
 
@@ -81,6 +79,8 @@ class FlowTask(PhotoTask):
         model = LatentFlow(self.autoencoder, self.info.embedding_dim, width, depth, dtype=policy)
         model.adapt(latents.grids.reshape(-1, *latents.grids.shape[2:]))
         model.prior.fit(latents.texts, latents.embeddings, latents.ids)
+        held_out = self.latents["val"]
+        model.condition_noise = model.prior.error(held_out.texts, held_out.embeddings, held_out.ids)
         momentum = 1 - 1 / max(2, AVERAGED * settings.epochs * self.steps)
         optimizer = Adam(settings.learning_rate, 0.9, 0.99, use_ema=True, ema_momentum=momentum)
         model.compile(optimizer, jit_compile=wants_xla())
@@ -89,13 +89,6 @@ class FlowTask(PhotoTask):
     def dataset(self, split, first_epoch=0):
         training = split == "train"
         return latent_batches(self.latents[split], self.settings, first_epoch if training else None)
-
-    def preview(self, model):
-        # In few steps: at a small width, as many as drawing takes would cost as much as an epoch.
-        steps, model.steps = model.steps, PREVIEW_STEPS
-        rows = super().preview(model)
-        model.steps = steps
-        return rows
 
     def callbacks(self, run):
         from cvae.averaging import AverageWhenValidating

@@ -21,7 +21,8 @@ class LatentFlow(RectifiedFlow):
     stays as it is.
 
     Args:
-        autoencoder: a trained `SpatialVAE`. Others: see `RectifiedFlow`.
+        autoencoder: a trained `SpatialVAE`. Others: see `RectifiedFlow`. The noise in conditions is best as long as
+            the prior is wrong, see `EmbeddingPrior.error`: longer hides what prompts say, shorter has it mistrusted.
     """
 
     def __init__(self, autoencoder, condition_dim, width=256, depth=8, condition_noise=1.0, **kwargs):

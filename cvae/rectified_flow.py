@@ -12,7 +12,7 @@ from cvae.training import wants_xla
 # Share of training examples that are told nothing, for guidance.
 UNTOLD = 0.1
 # Steps from noise to data, and how far from what any data would get to what the condition asks for.
-STEPS, GUIDANCE = 12, 3.0
+STEPS, GUIDANCE = 6, 3.0
 
 
 def _check_grid(shape, width):
@@ -29,8 +29,8 @@ class RectifiedFlow(keras.Model):
 
     Times are drawn as Esser et al. 2024 do (arXiv 2403.03206), more of them in the middle. A tenth of the examples is
     told nothing, which is an embedding of zeros (classifier-free guidance, Ho and Salimans 2022, arXiv 2207.12598).
-    Noise is added to the others' conditions, up to that of `condition_noise`, so that conditions that lie beside those
-    of training, as texts' embeddings beside images', still mean something (Zhou et al. 2022, arXiv 2111.13792).
+    Noise is added to the others' conditions, up to a length of `condition_noise`, so that conditions that lie beside
+    those of training, as texts' embeddings beside images', still mean something (Zhou et al. 2022, arXiv 2111.13792).
 
     Trained by plain `fit` on a dataset of ((data, condition),); call `adapt` before. The loss is the mean squared error
     of the velocity, 2 before anything is learned;

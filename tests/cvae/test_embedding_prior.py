@@ -36,6 +36,20 @@ def test_each_kind_comes_nearer_to_the_images(pairs):
     assert reached["none"] < reached["mean"] < reached["ridge"]
 
 
+def test_its_error_is_the_length_of_noise_that_leads_as_far_astray(pairs):
+    (texts, images), (new_texts, new_images) = pairs
+    prior = EmbeddingPrior(16)
+    prior.fit(texts, images, np.arange(len(texts)))
+    errors, rng = {}, np.random.default_rng(0)
+    for prior.kind in ("none", "mean", "ridge"):
+        errors[prior.kind] = prior.error(new_texts, new_images, np.arange(len(new_texts)))
+    assert errors["none"] > errors["mean"] > errors["ridge"] > 0
+    noise = rng.standard_normal(new_images.shape)
+    noise -= np.sum(noise * new_images, axis=1, keepdims=True) * new_images
+    astray = unit(new_images + errors["ridge"] * unit(noise))
+    assert cosine(astray, new_images) == pytest.approx(cosine(np.asarray(prior(new_texts)), new_images), abs=1e-3)
+
+
 def test_none_leaves_texts_as_they_are(pairs):
     (texts, images), _ = pairs
     prior = EmbeddingPrior(16, "none")
