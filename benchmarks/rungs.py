@@ -1,11 +1,12 @@
 """Every way from a prompt to a picture, from the coursework's CVAE to the flow, measured on the same data.
 
-    python benchmarks/rungs.py --data photos/embedded --out runs/rungs --width 0.5 --cvae-epochs 20 --flow-epochs 40
+    python benchmarks/rungs.py --data photos/embedded --width 0.5 --flow-epochs 28 --flow-batch-size 16
 
 Trains 64-image and 64-flow into the output folder, or goes on with them, and writes rungs.md, rungs.png (the first
 picture of each prompt and rung), headlines.png (more of three rungs), steps.md and steps.png (the flow's steps against
-its quality). Core minutes are the processor's time in training, in all its stages, which other work on the machine does
-not change. What was measured is kept, and measured again only when the models have changed.
+its quality), and priors.md (how near each prior brings texts' embeddings to images'). Core minutes are the processor's
+time in training, in all its stages, which other work on the machine does not change. What was measured is kept, and
+measured again only when the models have changed.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from preprocess.files import atomic_path, sha256, write_text
 # Pictures drawn for one that is kept, and pictures of each prompt and rung in headlines.png.
 BEST_OF, SHOWN = 4, 3
 GUIDANCES = (1.0, 2.0, 3.0, 5.0)
+PRIORS = ("none", "mean", "ridge", "flow")
 # Times that the velocity is asked for from noise to a picture, which is twice a step for Heun's method.
 LOOKS = (4, 8, 16, 24)
 CVAE, LEARNED = "coursework's CVAE", "CVAE + learned prior"
@@ -56,16 +58,16 @@ class BestOf:
         return keep_closest(rows, texts, 1, self.encoder)[:, 0]
 
 
-def train_timed(variant, arguments, width, epochs):
+def train_timed(variant, arguments, **given):
     """Trains a variant, or goes on with it. Returns (its run folder, the core minutes that it has taken in all)."""
     from cvae.training import settings_of, train
 
     run = arguments.out / variant
     record = arguments.out / f"{variant}.minutes.json"
     before, start = (json.loads(record.read_text()) if record.is_file() else 0), time.process_time()
-    given = {"width": width, "seed": arguments.seed, "epochs": epochs}
+    settings = settings_of(variant, given | {"seed": arguments.seed})
     try:
-        train(variant, arguments.data, run, settings_of(variant, given), resume=True)
+        train(variant, arguments.data, run, settings, resume=True)
     finally:
         minutes = before + (time.process_time() - start) / 60
         write_text(record, json.dumps(minutes))
@@ -144,6 +146,23 @@ class Meter:
         return row, draw(model, texts, SHOWN, self.seed)
 
 
+def measure_priors(run, held_out, seed):
+    """A table of how near each prior brings held-out captions' embeddings to those of their images."""
+    from cvae import metrics
+    from cvae.generation import load_to_draw
+
+    texts, ids = held_out.texts, held_out.ids
+    images = held_out.image_embeddings[ids]
+    lines = ["| embedding prior | cosine to the image | own image nearest among 100 |", "|---|---|---|"]
+    for prior in PRIORS:
+        model = load_to_draw(run, prior=prior)
+        noise = np.random.default_rng(seed).standard_normal((len(texts), model.latent_dim)).astype(np.float32)
+        guessed = model.guess(noise, texts)
+        found, _ = metrics.r_precision(guessed, images, ids, ids, 100, seed)
+        lines.append(f"| {prior} | {np.mean(np.sum(guessed * images, axis=1)):.3f} | {found:.1%} |")
+    return "\n".join(lines) + "\n"
+
+
 def rungs_of_cvae(run, encoder):
     """What `Meter.measure` loads of a CVAE: {name: function}."""
     from cvae.generation import load_to_draw
@@ -166,7 +185,7 @@ def rungs_of_flow(run, encoder):
 
     model = load_to_draw(run)
     usual_prior, usual_guidance = model.prior.kind, model.guidance
-    asked = [(prior, usual_guidance) for prior in ("none", "mean", "ridge", "flow")]
+    asked = [(prior, usual_guidance) for prior in PRIORS]
     asked += [(usual_prior, guidance) for guidance in GUIDANCES]
     rungs = {
         f"flow, embedding prior {prior}, guidance {guidance:g}": functools.partial(load, prior=prior, guidance=guidance)
@@ -223,6 +242,7 @@ def main():
     parser.add_argument("--width", type=float, default=1.0, help="of the flow and its autoencoder")
     parser.add_argument("--cvae-epochs", type=int, default=20)
     parser.add_argument("--flow-epochs", type=int, default=100)
+    parser.add_argument("--flow-batch-size", type=int, default=64)
     parser.add_argument("--captions", type=int, default=500, help="pictures a rung")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
@@ -230,13 +250,15 @@ def main():
     from cvae.generation import encoder_of
 
     out = arguments.out
-    flow, minutes = train_timed("64-flow", arguments, arguments.width, arguments.flow_epochs)
+    given = {"width": arguments.width, "epochs": arguments.flow_epochs, "batch_size": arguments.flow_batch_size}
+    flow, minutes = train_timed("64-flow", arguments, **given)
     with encoder_of(flow) as encoder:
         meter = Meter(out / "measured", flow, minutes, encoder, arguments)
         rungs, steps, usual = rungs_of_flow(flow, encoder)
         of_flow = [meter.measure(name, load) for name, load in rungs.items()]
         step_rows = [meter.measure(name, load)[0] for name, load in steps.items()]
-    cvae, minutes = train_timed("64-image", arguments, 1.0, arguments.cvae_epochs)
+        priors = measure_priors(flow, meter.held_out, arguments.seed)
+    cvae, minutes = train_timed("64-image", arguments, epochs=arguments.cvae_epochs)
     with encoder_of(cvae) as encoder:
         meter = Meter(out / "measured", cvae, minutes, encoder, arguments)
         of_cvae = [meter.measure(name, load) for name, load in rungs_of_cvae(cvae, encoder).items()]
@@ -245,12 +267,9 @@ def main():
     draw_curves(out / "steps.png", step_rows)
     write_text(out / "rungs.md", as_table(rows))
     write_text(out / "steps.md", as_table(step_rows))
-    print(
-        as_table(rows),
-        as_table(step_rows),
-        f"Wrote {out}/rungs.md and .png, headlines.png, steps.md and .png.",
-        sep="\n",
-    )
+    write_text(out / "priors.md", priors)
+    written = f"Wrote {out}/rungs.md and .png, headlines.png, steps.md and .png, priors.md."
+    print(as_table(rows), as_table(step_rows), priors, written, sep="\n")
 
 
 if __name__ == "__main__":

@@ -47,7 +47,11 @@ class LatentFlow(RectifiedFlow):
         Args:
             noise: float32 (n, latent_dim), Gaussian. texts: float32 (n, d), embeddings of prompts.
         """
-        return self.draw_embeddings(noise, np.asarray(self.prior(ops.convert_to_tensor(texts))))
+        return self.draw_embeddings(noise, self.guess(noise, texts))
+
+    def guess(self, noise, texts):
+        """The embeddings of images that texts lead to, float32 (n, d); noise plays no part in them here."""
+        return np.asarray(self.prior(ops.convert_to_tensor(texts)))
 
     def draw_embeddings(self, noise, embeddings):
         """As `draw`, for embeddings of images."""

@@ -15,7 +15,7 @@ from preprocess.files import atomic_path, sha256
 from preprocess.quiet import import_keras
 from preprocess.records import embeddings_of, read_shard
 
-STEPS, BATCH_SIZE, LEARNING_RATE = 3000, 256, 1e-3
+STEPS, BATCH_SIZE, LEARNING_RATE = 3000, 128, 1e-3
 # For latents, and for embeddings.
 LATENT_FLOW = {"width": 256, "depth": 3, "condition_noise": 1.0}
 EMBEDDING_FLOW = {"width": 512, "depth": 3, "condition_noise": 0.5}
@@ -49,12 +49,16 @@ class WithEmbeddingPrior:
         self.latent_dim = model.latent_dim
 
     def draw(self, noise, texts):
-        """Gives pictures, as `LatentFlow.draw`; the embeddings' noise follows from the pictures'."""
+        """Gives pictures, as `LatentFlow.draw`."""
+        return self.model.draw_embeddings(noise, self.guess(noise, texts))
+
+    def guess(self, noise, texts):
+        """As `LatentFlow.guess`; the embeddings' noise follows from the pictures'."""
         seeds = np.ascontiguousarray(noise[:, :2], np.float32).view(np.uint32)
         size = self.flow.shape[0]
         own = np.stack([np.random.default_rng(seed).standard_normal(size) for seed in seeds])
         embeddings = self.flow.sample(own, texts)
-        return self.model.draw_embeddings(noise, embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True))
+        return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
 
 
 def with_flow_prior(run, model):
