@@ -28,7 +28,7 @@ BEST_OF, SHOWN = 4, 3
 GUIDANCES = (1.0, 2.0, 3.0, 5.0)
 PRIORS = ("none", "mean", "ridge", "flow")
 # Times that the velocity is asked for from noise to a picture, which is twice a step for Heun's method.
-LOOKS = (4, 8, 16, 24)
+LOOKS = (4, 8, 12, 24)
 CVAE, LEARNED = "coursework's CVAE", "CVAE + learned prior"
 COLUMNS = {
     "CMMD": "{cmmd[pictures]:.3f}",
@@ -178,7 +178,7 @@ def rungs_of_flow(run, encoder):
     """What `Meter.measure` loads of a flow: ({name: function} of priors and guidance, of steps, the usual's name)."""
     from cvae.generation import load_to_draw
 
-    def load(best=False, sampler="heun", **options):
+    def load(best=False, sampler="euler", **options):
         model = load_to_draw(run, **options)
         getattr(model, "model", model).sampler = sampler
         return BestOf(model, encoder) if best else model, 0

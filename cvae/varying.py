@@ -81,17 +81,18 @@ def draw_change(model, photograph, start, end, count):
         model: a `cvae.latent_flow.LatentFlow`.
         photograph: float32 (size, size, 3) in [0, 1]. start: (d,), its embedding. end: (d,).
     """
-    guidance = model.guidance
+    guidance, sampler = model.guidance, model.sampler
     latent = np.asarray(model.encode(photograph[None])[0])
     latent = (latent - np.asarray(model.center)) / np.asarray(model.scale)
     pictures = []
     try:
-        model.guidance = 1.0
+        # The more exact of the samplers: there and back, errors add up.
+        model.guidance, model.sampler = 1.0, "heun"
         noise = model.travel(latent, start[None], 0.0, 1.0)
         for step, embedding in enumerate(slerp(start, end, count + 1)[1:], 1):
             # Without guidance the way back would be the way there: it grows with the change.
             model.guidance = 1 + (guidance - 1) * step / count
             pictures.append(model.sample(noise, embedding[None])[0])
     finally:
-        model.guidance = guidance
+        model.guidance, model.sampler = guidance, sampler
     return in_batches(model.decode, np.stack(pictures))

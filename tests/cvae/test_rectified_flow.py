@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from conftest import run_on_jax
 
+from cvae import rectified_flow
 from cvae.rectified_flow import RectifiedFlow
 
 TOLD = np.eye(2, dtype=np.float32)
@@ -56,6 +57,20 @@ def test_more_steps_come_nearer_to_where_the_flow_leads(flow, sampler):
     exact = drawn(flow, 1, steps=96)
     errors = [np.abs(drawn(flow, 1, steps=steps, sampler=sampler) - exact).mean() for steps in (4, 24)]
     assert errors[1] < 0.5 * errors[0]
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_it_asks_for_no_time_that_training_hardly_draws(flow, guidance, monkeypatch):
+    times = []
+
+    class Network:
+        def predict_on_batch(self, inputs):
+            times.append(inputs[1])
+            return inputs[0]
+
+    monkeypatch.setattr(flow, "network", Network())
+    drawn(flow, 0, guidance=guidance)
+    assert np.max(times) == np.float32(rectified_flow.LATEST) and np.min(times) == 0
 
 
 def test_the_way_back_leads_to_the_noise(flow):
