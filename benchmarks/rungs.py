@@ -28,7 +28,7 @@ BEST_OF, SHOWN = 4, 3
 GUIDANCES = (1.0, 2.0, 3.0, 5.0)
 PRIORS = ("none", "mean", "ridge", "flow")
 # Times that the velocity is asked for from noise to a picture, which is twice a step for Heun's method.
-LOOKS = (4, 8, 12, 24)
+LOOKS = (4, 8, 12, 16)
 CVAE, LEARNED = "coursework's CVAE", "CVAE + learned prior"
 COLUMNS = {
     "CMMD": "{cmmd[pictures]:.3f}",
