@@ -216,10 +216,9 @@ def draw_curves(path, rows):
     lines = {}
     for row, looks in zip(rows, LOOKS * 2):
         sampler = row["name"].split(",")[0]
-        values = {"looks at the velocity": looks, "ms a picture": row["milliseconds"]}
-        values |= {"CMMD": row["cmmd"]["pictures"], "R-precision": row["r_precision"]["pictures"]}
-        lines.setdefault(sampler, []).append(values)
-    save_lines(path, lines, "looks at the velocity", ["CMMD", "R-precision", "ms a picture"])
+        values = {"CMMD": row["cmmd"]["pictures"], "R-precision": row["r_precision"]["pictures"]}
+        lines.setdefault(sampler, []).append(values | {"looks at the velocity": looks})
+    save_lines(path, lines, "looks at the velocity", ["CMMD", "R-precision"])
 
 
 def draw_pictures(out, rows, pictures, flow):
