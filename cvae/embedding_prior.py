@@ -66,7 +66,7 @@ class EmbeddingPrior(layers.Layer):
         chosen = slice(None, None, -(-len(texts) // PART))
         guessed = np.asarray(self(texts[chosen]))
         cosine = float(np.mean(np.sum(guessed * images[ids[chosen]], axis=1)))
-        return (1 / max(cosine, 0.1) ** 2 - 1) ** 0.5
+        return float((1 / np.clip(cosine, 0.1, 1) ** 2 - 1) ** 0.5)
 
     def call(self, texts):
         texts = ops.cast(texts, "float32")
