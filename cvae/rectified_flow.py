@@ -13,8 +13,8 @@ from cvae.training import wants_xla
 UNTOLD = 0.1
 # Steps from noise to data, and how far from what any data would get to what the condition asks for.
 STEPS, GUIDANCE = 12, 3.0
-# The network is asked for no later time, since training hardly ever draws one: first steps that it guessed took a fifth
-# off the CLIPScore of photographs' prompts.
+# The network is asked for no later time, since training hardly ever draws one: first steps that it guessed took
+# a quarter off the CLIPScore of photographs' captions.
 LATEST = 0.96
 
 
