@@ -25,7 +25,7 @@ def _add_train(commands):
 
 
 def _add_settings(parser):
-    parser.add_argument("--epochs", type=int, help="epochs in all (default: 25, or the variant's own)")
+    parser.add_argument("--epochs", type=int, help="epochs of each stage in all (default: 25, or the variant's own)")
     parser.add_argument("--batch-size", type=int, help="default: 32, or the variant's own")
     parser.add_argument("--learning-rate", type=float, help="Adam's (default: 5e-4, or the variant's own)")
     parser.add_argument(
@@ -47,7 +47,7 @@ def _given_settings(arguments):
 
 
 def _train(arguments):
-    from cvae.runs import best_epoch
+    from cvae.runs import best_epoch, describe_epoch
     from cvae.training import settings_of, train
 
     variant = find_variant(arguments.variant)
@@ -55,21 +55,7 @@ def _train(arguments):
     settings = settings_of(arguments.variant, _given_settings(arguments))
     history = train(arguments.variant, data, run, settings, arguments.resume, arguments.overwrite)
     best = best_epoch(history)
-    print(f"Trained {arguments.variant} for {counted(len(history), 'epoch')}: {_describe_epoch(best)}; in {run}.")
-
-
-def _describe_epoch(row):
-    """What a row of the log says, of validation where there was any."""
-    validated = "val_loss" in row
-    own = {name: value for name, value in row.items() if name not in ("epoch", "loss", "learning_rate", "val_loss")}
-    parts = {
-        name.removeprefix("val_"): value for name, value in own.items() if name.startswith("val_") or not validated
-    }
-    parts = ", ".join(f"{name} {value:.{1 if abs(value) >= 10 else 3}f}" for name, value in parts.items())
-    if not validated:
-        return f"loss {row['loss']:.5g} in the last epoch ({parts})"
-    where = f" ({parts})" if parts else ""
-    return f"best validation loss {row['val_loss']:.5g} in epoch {row['epoch']}{where}"
+    print(f"Trained {arguments.variant} for {counted(len(history), 'epoch')}: {describe_epoch(best)}; in {run}.")
 
 
 def _add_generate(commands):
@@ -91,7 +77,7 @@ def _add_drawing(parser):
     """Adds the options of `cvae.generation.load_to_draw`."""
     parser.add_argument("--guidance", type=float, help="of flows: 1 as varied as the data, 5 as plain as can be")
     parser.add_argument("--steps", type=int, help="of flows: from noise to picture")
-    parser.add_argument("--prior", metavar="NAME", help="flow; or none, mean or ridge, for a 64-flow or 128-flow")
+    parser.add_argument("--prior", metavar="NAME", help="flow; of flows also none, mean, ridge or gaussian")
 
 
 def _drawing(arguments):
@@ -101,7 +87,8 @@ def _drawing(arguments):
 
 def _generate(arguments):
     if arguments.labels:
-        if given := [name for name in ("guidance", "steps", "prior", "best_of") if getattr(arguments, name)]:
+        names = "guidance", "steps", "prior", "best_of"
+        if given := [name for name in names if getattr(arguments, name) is not None]:
             raise UserError(f"--{given[0].replace('_', '-')} is for prompts; leave it out with --labels.")
         from cvae.digits import generate_digits, read_labels
 

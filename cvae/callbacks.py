@@ -106,4 +106,5 @@ class CriticInSecondHalf(keras.callbacks.Callback):
         self.first = epochs // 2
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.model.adversarial = epoch >= self.first
+        # Once it has begun it stays, however many epochs a resumed training is to have.
+        self.model.adversarial = self.model.adversarial or epoch >= self.first

@@ -11,8 +11,11 @@ HEAD_SIZE = 64
 
 
 @keras.saving.register_keras_serializable("cvae")
-class TimeFeatures(layers.Layer):
-    """Times (n,) in [0, 1] as sines and cosines, float32 (n, 128), from fast to slow (Vaswani et al. 2017)."""
+class SinusoidalEmbedding(layers.Layer):
+    """Times (n,) in [0, 1] as sines and cosines, float32 (n, 128), from fast to slow.
+
+    Vaswani et al. 2017, arXiv 1706.03762.
+    """
 
     def call(self, time):
         frequencies = ops.exp(-math.log(LONGEST) * ops.arange(FREQUENCIES, dtype="float32") / FREQUENCIES)
@@ -24,7 +27,7 @@ class TimeFeatures(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cvae")
-class Places(layers.Layer):
+class PositionEmbedding(layers.Layer):
     """Adds to each of the tokens (n, t, d) a learned vector of its place."""
 
     def build(self, shape):
@@ -35,30 +38,42 @@ class Places(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cvae")
-class Modulation(layers.Layer):
-    """Normalised tokens scaled and shifted as a condition says, and a gate: adaLN-Zero of DiT.
+class AdaLNZero(layers.Layer):
+    """Normalised tokens scaled and shifted as a condition says, and a gate for what a block makes of them.
 
     Peebles and Xie 2022, arXiv 2212.09748. All is zero at first, so that a block begins as the identity.
+
+    Args:
+        gated: whether there is a gate; the last layer has none.
 
     Call arguments:
         tokens: (n, t, d) or (n, d). condition: (n, c).
 
     Call returns:
-        (modulated tokens, gate to multiply a block's output with).
+        The modulated tokens; with a gate (those, the gate to multiply a block's output with).
     """
+
+    def __init__(self, gated=True, **kwargs):
+        super().__init__(**kwargs)
+        self.gated = gated
+        self.parts = 3 if gated else 2
 
     def build(self, tokens_shape, condition_shape):
         self.normalise = layers.LayerNormalization(epsilon=1e-6, center=False, scale=False, dtype=self.dtype_policy)
-        self.project = layers.Dense(3 * tokens_shape[-1], kernel_initializer="zeros", dtype=self.dtype_policy)
+        self.project = layers.Dense(self.parts * tokens_shape[-1], kernel_initializer="zeros", dtype=self.dtype_policy)
         self.normalise.build(tokens_shape)
         self.project.build(condition_shape)
 
     def call(self, tokens, condition):
-        told = self.project(condition)
+        projected = self.project(condition)
         if len(tokens.shape) == 3:
-            told = told[:, None]
-        shift, scale, gate = ops.split(told, 3, axis=-1)
-        return self.normalise(tokens) * (1 + scale) + shift, gate
+            projected = projected[:, None]
+        shift, scale, *gate = ops.split(projected, self.parts, axis=-1)
+        modulated = self.normalise(tokens) * (1 + scale) + shift
+        return (modulated, *gate) if self.gated else modulated
+
+    def get_config(self):
+        return super().get_config() | {"gated": self.gated}
 
 
 @keras.saving.register_keras_serializable("cvae")
@@ -82,9 +97,9 @@ class Attention(layers.Layer):
         return self.out(ops.reshape(attended, (-1, count, self.width)))
 
 
-def _told(time, condition, width, policy):
+def _time_and_condition(time, condition, width, policy):
     """Time and condition as one vector (n, width)."""
-    time = layers.Dense(width, "silu", dtype=policy)(TimeFeatures(dtype="float32")(time))
+    time = layers.Dense(width, "silu", dtype=policy)(SinusoidalEmbedding(dtype="float32")(time))
     time = layers.Dense(width, dtype=policy)(time)
     # An embedding has length 1: this gives its numbers about the size of 1.
     condition = layers.Rescaling(math.sqrt(condition.shape[-1]), dtype=policy)(condition)
@@ -92,11 +107,14 @@ def _told(time, condition, width, policy):
     return layers.Activation("silu", dtype=policy)(layers.Add(dtype=policy)([time, condition]))
 
 
-def _add_gated(x, y, gate, policy):
-    return layers.Add(dtype=policy)([x, layers.Multiply(dtype=policy)([y, gate])])
+def _add_block(x, vector, function, policy):
+    """Adds to tokens what a function makes of them, modulated and gated as the vector of time and condition says."""
+    modulated, gate = AdaLNZero(dtype=policy)(x, vector)
+    return layers.Add(dtype=policy)([x, layers.Multiply(dtype=policy)([function(modulated), gate])])
 
 
-def _perceptron(x, width, policy):
+def _perceptron(x, policy):
+    width = x.shape[-1]
     # On a CPU in bfloat16 the gradients of GELU and SiLU take longer than the multiplications around them.
     x = layers.Dense(4 * width, "relu", dtype=policy)(x)
     return layers.Dense(width, dtype=policy)(x)
@@ -112,17 +130,15 @@ def build_grid_network(grid, condition_dim, width, depth, policy):
     Grids wider than 8 are cut into patches, so that there are 64 tokens.
     """
     inputs = x, time, condition = _inputs(grid, condition_dim)
-    told = _told(time, condition, width, policy)
+    vector = _time_and_condition(time, condition, width, policy)
     patch = max(1, grid[0] // 8)
     side = grid[0] // patch
     x = layers.Conv2D(width, patch, patch, dtype=policy)(x)
-    x = Places(dtype=policy)(layers.Reshape((side * side, width), dtype=policy)(x))
+    x = PositionEmbedding(dtype=policy)(layers.Reshape((side * side, width), dtype=policy)(x))
     for _ in range(depth):
-        modulated, gate = Modulation(dtype=policy)(x, told)
-        x = _add_gated(x, Attention(dtype=policy)(modulated), gate, policy)
-        modulated, gate = Modulation(dtype=policy)(x, told)
-        x = _add_gated(x, _perceptron(modulated, width, policy), gate, policy)
-    x, _ = Modulation(dtype=policy)(x, told)
+        x = _add_block(x, vector, Attention(dtype=policy), policy)
+        x = _add_block(x, vector, lambda tokens: _perceptron(tokens, policy), policy)
+    x = AdaLNZero(gated=False, dtype=policy)(x, vector)
     x = layers.Reshape((side, side, width), dtype=policy)(x)
     velocity = layers.Conv2DTranspose(grid[-1], patch, patch, kernel_initializer="zeros", dtype="float32")(x)
     return keras.Model(inputs, velocity)
@@ -131,10 +147,9 @@ def build_grid_network(grid, condition_dim, width, depth, policy):
 def build_vector_network(size, condition_dim, width, depth, policy):
     """A residual perceptron: (x (n, size), time (n,), condition (n, condition_dim)) to a velocity (n, size)."""
     inputs = x, time, condition = _inputs((size,), condition_dim)
-    told = _told(time, condition, width, policy)
+    vector = _time_and_condition(time, condition, width, policy)
     x = layers.Dense(width, dtype=policy)(x)
     for _ in range(depth):
-        modulated, gate = Modulation(dtype=policy)(x, told)
-        x = _add_gated(x, _perceptron(modulated, width, policy), gate, policy)
-    x, _ = Modulation(dtype=policy)(x, told)
+        x = _add_block(x, vector, lambda tokens: _perceptron(tokens, policy), policy)
+    x = AdaLNZero(gated=False, dtype=policy)(x, vector)
     return keras.Model(inputs, layers.Dense(size, kernel_initializer="zeros", dtype="float32")(x))

@@ -9,6 +9,7 @@ from cvae.photo_task import PhotoTask
 from cvae.runs import BEST, LAST, load_model, read_config
 from cvae.training import Settings, settings_of, train, wants_xla
 from cvae.variants import find_variant
+from preprocess.errors import UserError
 from preprocess.quiet import import_tensorflow
 
 # The flow's numbers a token, for a width of 1, and its blocks, for one of a half or more.
@@ -57,7 +58,13 @@ class FlowTask(PhotoTask):
 
     def train_earlier_stages(self, run):
         name, settings, folder = self.variant.autoencoder, self.settings, run / "autoencoder"
-        given = {key: getattr(settings, key) for key in ("width", "seed", "precision", "epochs")}
+        if (run / LAST).is_file() and not (folder / BEST).is_file():
+            raise UserError(
+                f"{folder}, whose latents {run} learns, is not there any more; put it back, or begin anew with "
+                "--overwrite."
+            )
+        shared = ("epochs", "learning_rate", "decay", "width", "seed", "precision")
+        given = {key: getattr(settings, key) for key in shared}
         given["batch_size"] = min(settings.batch_size, find_variant(name).settings["batch_size"])
         # One that has begun goes on as it was, however long the flow is to be trained now.
         stage = Settings(**read_config(folder)["settings"]) if (folder / LAST).is_file() else settings_of(name, given)

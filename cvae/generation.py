@@ -11,7 +11,7 @@ from cvae.learned_prior import with_flow_prior
 from cvae.plots import save_pictures, to_uint8
 from cvae.prompts import check_prompts, condition_prompts, open_encoder
 from cvae.runs import find_model, load_model, read_prompted_config
-from cvae.variants import find_variant
+from cvae.variants import FLOWS, find_variant
 from preprocess.errors import UserError, check_whole
 from preprocess.files import check_no_file
 
@@ -64,7 +64,7 @@ def check_options(run, guidance=None, steps=None, prior=None):
         choices = f"one of: {', '.join(variant.priors)}" if variant.priors else "its own; leave it out"
         raise UserError(f"--prior of a {config['variant']} is {choices}.")
     if variant.system != "flow" and (guidance is not None or steps is not None):
-        raise UserError(f"--guidance and --steps are for 64-flow and 128-flow; {run} is a {config['variant']}.")
+        raise UserError(f"--guidance and --steps are for {FLOWS}; {run} is a {config['variant']}.")
     if guidance is not None and not 0 <= guidance <= 20:
         raise UserError("--guidance must be a number from 0 to 20.")
     if steps is not None:
@@ -81,6 +81,12 @@ def load_to_draw(run, guidance=None, steps=None, prior=None):
         steps: of a flow, from noise to picture; by default, those of `cvae.rectified_flow`.
         prior: of a flow, which `cvae.embedding_prior` leads from texts to images. "flow" draws a CVAE's latents as they
             go with the prompt, and for a flow an image's embedding; it trains what is needed for that the first time.
+
+    Returns:
+        What `draw` draws with: it has `draw(noise, embeddings)` and `latent_dim`.
+
+    Raises:
+        UserError: no such run, options that its model has no use for, or data gone that a prior would be trained on.
     """
     check_options(run, guidance, steps, prior)
     model = load_model(run)

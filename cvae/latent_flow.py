@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from cvae.batches import in_batches
-from cvae.embedding_prior import EmbeddingPrior
+from cvae.embedding_prior import EmbeddingPrior, further_noise
 from cvae.rectified_flow import RectifiedFlow
 
 
@@ -21,8 +21,12 @@ class LatentFlow(RectifiedFlow):
     stays as it is.
 
     Args:
-        autoencoder: a trained `SpatialVAE`. Others: see `RectifiedFlow`. The noise in conditions is best as long as
-            the prior is wrong, see `EmbeddingPrior.error`: longer hides what prompts say, shorter has it mistrusted.
+        autoencoder: a trained `SpatialVAE`, which is made untrainable. Others: see `RectifiedFlow`. The noise in
+            conditions is best as long as the prior is wrong, see `EmbeddingPrior.error`: longer hides what prompts
+            say, shorter has it mistrusted.
+
+    Attributes:
+        prior: an `EmbeddingPrior`; which kind draws is not saved. image_size: pixels. latent_dim: numbers a latent.
     """
 
     def __init__(self, autoencoder, condition_dim, width=256, depth=8, condition_noise=1.0, **kwargs):
@@ -50,13 +54,13 @@ class LatentFlow(RectifiedFlow):
         return self.draw_embeddings(noise, self.guess(noise, texts))
 
     def guess(self, noise, texts):
-        """The embeddings of images that texts lead to, float32 (n, d); noise plays no part in them here."""
-        return np.asarray(self.prior(ops.convert_to_tensor(texts)))
+        """The embeddings of images that texts lead to, float32 (n, d); noise counts where the prior draws them."""
+        return np.asarray(self.prior(ops.convert_to_tensor(texts), further_noise(noise, self.condition_dim)))
 
     def draw_embeddings(self, noise, embeddings):
         """As `draw`, for embeddings of images."""
         noise = np.reshape(noise, (-1, *self.shape))
-        return in_batches(self.decode, self.sample(noise, embeddings))
+        return in_batches(lambda *rows: self.decode(self.sample(*rows)), noise, embeddings)
 
     def get_config(self):
         config = super().get_config()

@@ -52,12 +52,8 @@ def encode_latents(autoencoder, model_path, info, folder):
         shutil.rmtree(folder, ignore_errors=True)
         write_text(pathlib.Path(folder) / MADE_BY, sha256(model_path))
     todo = [name for name in info.shards if not _is_whole(_latents_path(folder, name))]
-    if not todo:
-        return
-    total = sum(info.counts[split] for split in ("train", "val"))
-    with tqdm(total=total, desc="encoding latents", unit="image") as bar:
-        for name in todo:
-            _encode_shard(autoencoder, info.folder / name, _latents_path(folder, name), bar.update)
+    for name in tqdm(todo, desc="encoding latents", unit="shard", disable=not todo):
+        _encode_shard(autoencoder, info.folder / name, _latents_path(folder, name))
 
 
 def _latents_path(folder, shard):
@@ -71,7 +67,7 @@ def _is_whole(path):
         return archive.testzip() is None
 
 
-def _encode_shard(autoencoder, shard, path, progress):
+def _encode_shard(autoencoder, shard, path):
     images, embeddings, texts = [], [], []
     for example in read_shard(shard):
         images.append(image_of(example, autoencoder.image_size))
@@ -84,7 +80,7 @@ def _encode_shard(autoencoder, shard, path, progress):
         both = [np.asarray(autoencoder.encode(view)[0], np.float16) for view in (batch, batch[:, :, ::-1])]
         return np.stack(both, axis=1)
 
-    grids = in_batches(encode, np.stack(images), progress=progress)
+    grids = in_batches(encode, np.stack(images))
     counts = [len(captions) for captions in texts]
     with atomic_path(path) as partial:
         np.savez(partial, grids=grids, embeddings=np.stack(embeddings), texts=np.concatenate(texts), counts=counts)

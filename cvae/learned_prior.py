@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 from tqdm import tqdm
 
+from cvae.embedding_prior import further_noise
 from cvae.fitting import fit_under_bar
 from cvae.runs import find_model, info_of, load_keras, read_prompted_config, save_without_optimizer
 from cvae.training import wants_xla
@@ -54,10 +55,7 @@ class WithEmbeddingPrior:
 
     def guess(self, noise, texts):
         """As `LatentFlow.guess`; the embeddings' noise follows from the pictures'."""
-        seeds = np.ascontiguousarray(noise[:, :2], np.float32).view(np.uint32)
-        size = self.flow.shape[0]
-        own = np.stack([np.random.default_rng(seed).standard_normal(size) for seed in seeds])
-        embeddings = self.flow.sample(own, texts)
+        embeddings = self.flow.sample(further_noise(noise, self.flow.shape[0]), texts)
         return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
 
 
@@ -67,16 +65,19 @@ def with_flow_prior(run, model):
     Raises:
         UserError: the data that it would be trained on are gone, or others.
     """
-    # By the model's hash: one that was trained on has other latents.
-    path = pathlib.Path(run) / f"prior-{sha256(find_model(run))[:8]}.keras"
     config = read_prompted_config(run)
     variant = find_variant(config["variant"])
+    # A model that was trained on has other latents, but the same embeddings.
+    of = "embeddings" if variant.system == "flow" else sha256(find_model(run))[:8]
+    path = pathlib.Path(run) / f"prior-{of}.keras"
     try:
         flow = load_keras(path)
     except UserError:  # not there, or damaged
         flow = _learn(run, config, model, variant)
         with atomic_path(path) as partial:
             save_without_optimizer(flow, partial)
+        for outdated in set(path.parent.glob("prior-*.keras")) - {path}:
+            outdated.unlink()
         flow = load_keras(path)
     # What it would draw by itself; more would leave the latents that the decoder knows.
     flow.guidance = 1.0
@@ -90,7 +91,7 @@ def _learn(run, config, model, variant):
     return _learn_embeddings(info) if variant.system == "flow" else _learn_latents(model, info, variant)
 
 
-def encode_latents(model, info, variant):
+def encode_posteriors(model, info, variant):
     """The posteriors of the training images: (means, deviations, conditions), float32 of as many rows."""
     batches = load(info.folder, variant.image_size, variant.condition, "train", min(32, info.counts["train"]))
     rows = []
@@ -101,7 +102,7 @@ def encode_latents(model, info, variant):
 
 
 def _learn_latents(model, info, variant):
-    mean, deviation, told = encode_latents(model, info, variant)
+    mean, deviation, told = encode_posteriors(model, info, variant)
 
     def draw(rng, rows):
         return mean[rows] + deviation[rows] * rng.standard_normal(mean[rows].shape), told[rows]

@@ -180,3 +180,17 @@ def best_epoch(history):
     if "val_loss" not in history[0]:
         return history[-1]
     return min(history, key=lambda row: row["val_loss"])
+
+
+def describe_epoch(row):
+    """What a row of the log says, of validation where there was any."""
+    validated = "val_loss" in row
+    own = {name: value for name, value in row.items() if name not in ("epoch", "loss", "learning_rate", "val_loss")}
+    parts = {
+        name.removeprefix("val_"): value for name, value in own.items() if name.startswith("val_") or not validated
+    }
+    parts = ", ".join(f"{name} {value:.{1 if abs(value) >= 10 else 3}f}" for name, value in parts.items())
+    if not validated:
+        return f"loss {row['loss']:.5g} in the last epoch ({parts})"
+    where = f" ({parts})" if parts else ""
+    return f"best validation loss {row['val_loss']:.5g} in epoch {row['epoch']}{where}"

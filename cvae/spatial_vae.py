@@ -52,7 +52,8 @@ class SpatialVAE(keras.Model):
         self.image_size = image_size
         self.latent_channels = latent_channels
         self.width = width
-        self._adversarial = False
+        fixed = {"trainable": False, "autocast": False, "dtype": "float32"}
+        self._adversarial = self.add_weight(shape=(), initializer="zeros", name="adversarial", **fixed)
         self.encoder = self._build_encoder()
         self.sampling = Sampling(dtype="float32")
         self.decoder = self._build_decoder()
@@ -62,14 +63,12 @@ class SpatialVAE(keras.Model):
 
     @property
     def adversarial(self):
-        """Whether training has it convince its critic; can be changed between epochs."""
-        return self._adversarial
+        """Whether training has it convince its critic; can be changed at any time, and is saved."""
+        return bool(self._adversarial.value)
 
     @adversarial.setter
     def adversarial(self, value):
-        changed, self._adversarial = value != self._adversarial, value
-        if changed and self.train_function:
-            self.make_train_function(force=True)
+        self._adversarial.assign(float(value))
 
     @property
     def grid(self):
@@ -89,7 +88,10 @@ class SpatialVAE(keras.Model):
         return layers.Conv2D(channels, kernel, padding="same", dtype=self.dtype_policy, **options)(x)
 
     def _residual(self, x):
-        """Two convolutions added to what they begin with; zero at first, in place of normalisation (Child 2021)."""
+        """Two convolutions added to what they begin with; zero at first, in place of normalisation.
+
+        Child 2021, arXiv 2011.10650.
+        """
         y = x
         for initializer in ("he_normal", "zeros"):
             y = layers.LeakyReLU(0.2, dtype=self.dtype_policy)(y)
@@ -146,7 +148,7 @@ class SpatialVAE(keras.Model):
         parts = {"l1": _absolute_error(x, reconstruction), "kl": kl, **self._criticise(x, reconstruction)}
         losses.track(self.trackers, parts, ops.shape(x)[0])
         weights = {"l1": 1.0, "kl": KL_WEIGHT, "features": FEATURES_WEIGHT, "critic": 1.0}
-        weights["realism"] = REALISM_WEIGHT if self.adversarial else 0.0
+        weights["realism"] = REALISM_WEIGHT * self._adversarial
         return sum(weights[name] * value for name, value in parts.items())
 
     def _criticise(self, image, reconstruction):

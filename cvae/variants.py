@@ -89,7 +89,8 @@ class FlowVariant:
     """A `cvae.latent_flow.LatentFlow` of photographs.
 
     Attributes:
-        autoencoder: the name of the `AutoencoderVariant` whose latents it learns.
+        autoencoder: the name of the `AutoencoderVariant` whose latents it learns, and which is trained first, for as
+            many epochs.
     """
 
     image_size: int
@@ -98,7 +99,7 @@ class FlowVariant:
     condition = "image"
     system = "flow"
     # From texts to images: see `cvae.embedding_prior`, and `cvae.learned_prior` for the last.
-    priors = ("none", "mean", "ridge", "flow")
+    priors = ("none", "mean", "ridge", "gaussian", "flow")
     data = Variant.data
     settings = types.MappingProxyType({"epochs": 100, "batch_size": 64, "learning_rate": 1e-3, "decay": True})
 
@@ -140,6 +141,7 @@ VARIANTS = {
         {"epochs": 10, "batch_size": 200, "learning_rate": 2e-3, "decay": True},
     ),
 }
+FLOWS = " or ".join(name for name, variant in VARIANTS.items() if isinstance(variant, FlowVariant))
 
 
 def find_variant(name):

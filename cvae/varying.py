@@ -9,11 +9,15 @@ from cvae.generation import check_options, encoder_of, load_to_draw, slerp
 from cvae.plots import save_pictures
 from cvae.prompts import check_prompts
 from cvae.runs import find_model, read_prompted_config
-from cvae.variants import find_variant
+from cvae.variants import FLOWS, find_variant
 from preprocess.errors import UserError, check_whole
 from preprocess.files import check_no_file
 from preprocess.images import read_square
 from preprocess.records import CLIP_SIZE
+
+# How far to turn from the photograph's embedding towards what the prompt says, unCLIP's furthest: at 1 nothing of the
+# photograph is left.
+REACH = 0.5
 
 
 def vary(run, image, towards=None, count=4, seed=0, out=None, clip_spec=None, guidance=None, steps=None):
@@ -42,7 +46,7 @@ def vary(run, image, towards=None, count=4, seed=0, out=None, clip_spec=None, gu
         check_prompts([towards])
     variant = find_variant(read_prompted_config(run)["variant"])
     if variant.system != "flow":
-        raise UserError(f"{run} is no flow's; name a run of 64-flow or 128-flow.")
+        raise UserError(f"{run} is no flow's; name a run of {FLOWS}.")
     check_options(run, guidance, steps)
     find_model(run)
     folder = pathlib.Path(out or pathlib.Path(run) / "varied")
@@ -55,7 +59,8 @@ def vary(run, image, towards=None, count=4, seed=0, out=None, clip_spec=None, gu
     if towards is None:
         label, pictures = "variations", draw_variations(model, embedding, count, seed)
     else:
-        label, pictures = towards, draw_change(model, photograph, embedding[0], np.asarray(model.prior(text))[0], count)
+        direction = np.asarray(model.prior.direction(text))[0]
+        label, pictures = towards, draw_change(model, photograph, embedding[0], direction, count)
     name = pathlib.Path(image).stem
     rows = np.concatenate([photograph[None], pictures])[None]
     return save_pictures(folder, rows, [name], [label], replace=not out)
@@ -71,15 +76,17 @@ def draw_variations(model, embedding, count, seed):
     return model.draw_embeddings(noise, np.repeat(embedding, count, axis=0))
 
 
-def draw_change(model, photograph, start, end, count):
-    """A photograph on its way from one embedding to another, float32 (count, size, size, 3).
+def draw_change(model, photograph, embedding, direction, count):
+    """A photograph changed more and more, float32 (count, size, size, 3).
 
     The flow is followed backwards, from the photograph to the noise that it would be drawn from, and from there forward
-    again, told embeddings between the two (Ramesh et al. 2022, arXiv 2204.06125, section 3.3).
+    again, told embeddings turned from the photograph's own towards a direction: the text diffs of unCLIP (Ramesh et al.
+    2022, arXiv 2204.06125, section 3.3).
 
     Args:
         model: a `cvae.latent_flow.LatentFlow`.
-        photograph: float32 (size, size, 3) in [0, 1]. start: (d,), its embedding. end: (d,).
+        photograph: float32 (size, size, 3) in [0, 1]. embedding: (d,), its own. direction: (d,), see
+            `cvae.embedding_prior.EmbeddingPrior.direction`.
     """
     guidance, sampler = model.guidance, model.sampler
     latent = np.asarray(model.encode(photograph[None])[0])
@@ -88,11 +95,12 @@ def draw_change(model, photograph, start, end, count):
     try:
         # The more exact of the samplers: there and back, errors add up.
         model.guidance, model.sampler = 1.0, "heun"
-        noise = model.travel(latent, start[None], 0.0, 1.0)
-        for step, embedding in enumerate(slerp(start, end, count + 1)[1:], 1):
+        noise = model.integrate(latent, embedding[None], 0.0, 1.0)
+        path = slerp(embedding, direction, round(count / REACH) + 1)[1 : count + 1]
+        for step, turned in enumerate(path, 1):
             # Without guidance the way back would be the way there: it grows with the change.
             model.guidance = 1 + (guidance - 1) * step / count
-            pictures.append(model.sample(noise, embedding[None])[0])
+            pictures.append(model.sample(noise, turned[None])[0])
     finally:
         model.guidance, model.sampler = guidance, sampler
     return in_batches(model.decode, np.stack(pictures))

@@ -155,6 +155,20 @@ def run(embedded, tmp_path_factory):
     return out
 
 
+# Settings of a flow that trains in seconds.
+SMALL_FLOW = {"epochs": 2, "batch_size": 16, "width": 1 / 16, "precision": "float32"}
+
+
+@pytest.fixture(scope="session")
+def flow_run(embedded, tmp_path_factory):
+    """A run of 64-flow, as small as can be, trained for two epochs."""
+    from cvae.training import settings_of, train
+
+    out = tmp_path_factory.mktemp("runs") / "64-flow"
+    train("64-flow", embedded, out, settings_of("64-flow", SMALL_FLOW))
+    return out
+
+
 @pytest.fixture(scope="session")
 def small_digits_by_default():
     """Has scikit-learn's digits taken where no data are named, though the checkout may have MNIST in data/mnist."""

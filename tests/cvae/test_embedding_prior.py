@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cvae import embedding_prior
-from cvae.embedding_prior import EmbeddingPrior
+from cvae.embedding_prior import EmbeddingPrior, further_noise
 
 
 def unit(vectors):
@@ -77,3 +77,63 @@ def test_pairs_summed_in_parts_give_the_same(pairs, monkeypatch):
     monkeypatch.setattr(embedding_prior, "RIDGE", 1e-9)
     whole.fit(texts, images, ids)
     assert np.allclose(np.asarray(whole.kernel), expected, atol=1e-3)
+
+
+def test_a_gaussian_spreads_around_the_regression_as_images_do(pairs):
+    (texts, images), (new_texts, new_images) = pairs
+    prior = EmbeddingPrior(16)
+    prior.fit(texts, images, np.arange(len(texts)))
+    guessed = np.asarray(prior(new_texts))
+    prior.kind = "gaussian"
+    rng = np.random.default_rng(0)
+    draws = np.stack([np.asarray(prior(new_texts, rng.standard_normal(new_texts.shape))) for _ in range(50)])
+    assert np.allclose(np.linalg.norm(draws, axis=-1), 1, atol=1e-5)
+    assert cosine(unit(draws.mean(0)), guessed) > 0.98
+    # As far from the regression as images are, or nearly: beside a regression it does not shrink.
+    assert (
+        0.8 * (1 - cosine(guessed, new_images))
+        < 1 - cosine(guessed, draws[0])
+        < 1.2 * (1 - cosine(guessed, new_images))
+    )
+    # And in the same directions: most where images differ most from what texts tell of them.
+    missed, drawn = ((rows - guessed).var(0) for rows in (new_images, draws[0]))
+    assert np.corrcoef(missed, drawn)[0, 1] > 0.5
+
+
+def test_what_a_text_differs_in_is_what_its_images_differ_in(pairs):
+    (texts, images), (new_texts, new_images) = pairs
+    prior = EmbeddingPrior(16)
+    prior.fit(texts, images, np.arange(len(texts)))
+    direction = np.asarray(prior.direction(new_texts))
+    assert np.allclose(np.linalg.norm(direction, axis=1), 1, atol=1e-5)
+    assert cosine(direction, unit(new_images - images.mean(0))) > 0.7
+    assert abs(cosine(direction, np.repeat(unit(images.mean(0))[None], len(direction), 0))) < 0.2
+
+
+def test_texts_that_are_all_alike_lead_to_the_mean_image(pairs):
+    (texts, images), _ = pairs
+    prior = EmbeddingPrior(16)
+    prior.fit(np.repeat(texts[:1], 5, axis=0), images[:5], np.arange(5))
+    assert np.allclose(np.asarray(prior(texts[:1]))[0], unit(images[:5].mean(0)), atol=1e-5)
+
+
+def test_it_is_exact_under_mixed_precision_and_made_again_from_its_config(pairs):
+    (texts, images), _ = pairs
+    prior = EmbeddingPrior(16, dtype="mixed_bfloat16")
+    again = EmbeddingPrior.from_config(prior.get_config())
+    plain = EmbeddingPrior(16)
+    for one in (again, plain):
+        one.fit(texts, images, np.arange(len(texts)))
+    assert np.array_equal(np.asarray(again(texts)), np.asarray(plain(texts))) and again.kind == "ridge"
+
+
+def test_other_kinds_are_errors(pairs):
+    with pytest.raises(ValueError, match="not median"):
+        EmbeddingPrior(16, "median")(pairs[0][0])
+
+
+def test_further_noise_follows_from_each_row_alone():
+    noise = np.random.default_rng(0).standard_normal((200, 4)).astype(np.float32)
+    further = further_noise(noise, 50)
+    assert further.dtype == np.float32 and np.array_equal(further_noise(noise[7:9], 50), further[7:9])
+    assert abs(further.mean()) < 0.05 and abs(further.std() - 1) < 0.05 and len(np.unique(further)) > 9000

@@ -5,7 +5,7 @@ from conftest import command
 
 from cvae import learned_prior
 from cvae.generation import load_to_draw
-from cvae.learned_prior import encode_latents
+from cvae.learned_prior import encode_posteriors
 from cvae.runs import load_model, read_config
 from cvae.variants import find_variant
 from preprocess.datasets import read_info
@@ -19,7 +19,7 @@ def test_the_flow_draws_latents_as_the_encoder_gives_them_and_is_trained_once(ru
     [path] = own.glob("prior-*.keras")
     before = path.stat().st_mtime_ns
     info = read_info(read_config(own)["data"])
-    mean, deviation, told = encode_latents(load_model(own), info, find_variant("64-image"))
+    mean, deviation, told = encode_posteriors(load_model(own), info, find_variant("64-image"))
     noise = np.random.default_rng(0).standard_normal(mean.shape).astype(np.float32)
     drawn = model.flow.sample(noise, told)
     spread = np.sqrt(mean.var(0) + np.square(deviation).mean(0))

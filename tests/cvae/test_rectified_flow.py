@@ -77,8 +77,8 @@ def test_the_way_back_leads_to_the_noise(flow):
     flow.guidance, flow.steps, flow.sampler = 1.0, 40, "heun"
     noise = np.random.default_rng(2).standard_normal((20, 2)).astype(np.float32)
     told = np.repeat(TOLD[:1], 20, axis=0)
-    there = flow.travel(noise, told, 1.0, 0.0)
-    assert np.abs(flow.travel(there, told, 0.0, 1.0) - noise).mean() < 0.1
+    there = flow.integrate(noise, told, 1.0, 0.0)
+    assert np.abs(flow.integrate(there, told, 0.0, 1.0) - noise).mean() < 0.1
 
 
 def test_conditions_of_training_get_noise_and_are_sometimes_left_out():
@@ -95,11 +95,15 @@ def test_conditions_of_training_get_noise_and_are_sometimes_left_out():
 @pytest.mark.parametrize("shape", [(6,), (8, 8, 4), (16, 16, 4)])
 def test_saved_and_loaded_it_draws_the_same(shape, tmp_path):
     flow = RectifiedFlow(shape, 3, width=64, depth=1, condition_noise=0.5)
-    flow.adapt(np.random.default_rng(0).normal(2, 3, (50, *shape)))
+    rng = np.random.default_rng(0)
+    flow.adapt(rng.normal(2, 3, (50, *shape)))
+    # As built its last layer is zero, and any two draw the same.
+    flow.network.set_weights([rng.normal(0, 0.1, weight.shape) for weight in flow.network.get_weights()])
     flow.save(tmp_path / "flow.keras")
     again = keras.models.load_model(tmp_path / "flow.keras")
     noise, told = np.ones((2, *shape), np.float32), np.eye(3, dtype=np.float32)[:2]
-    assert np.array_equal(flow.sample(noise, told), again.sample(noise, told))
+    drawn = flow.sample(noise, told)
+    assert np.array_equal(drawn, again.sample(noise, told)) and np.abs(drawn[0] - drawn[1]).max() > 1e-3
     assert again.condition_noise == 0.5
 
 
@@ -118,10 +122,44 @@ def test_in_bfloat16_data_are_standardised_in_float32():
     assert flow.sample(np.zeros((1, 8, 8, 2)), told[:1]).dtype == np.float32
 
 
-@pytest.mark.parametrize(("shape", "width"), [((8, 16, 4), 64), ((12, 12, 4), 64), ((8, 8, 4), 100)])
-def test_grids_that_cannot_be_are_errors(shape, width):
+@pytest.mark.parametrize(("shape", "width"), [((8, 16, 4), 64), ((12, 12, 4), 64), ((8, 8, 4), 100), ((8, 8), 64)])
+def test_shapes_that_cannot_be_are_errors(shape, width):
     with pytest.raises(ValueError, match="not"):
         RectifiedFlow(shape, 3, width=width, depth=1)
+
+
+@pytest.mark.parametrize("option", [{"steps": 0}, {"sampler": "midpoint"}])
+def test_there_is_no_drawing_without_steps_or_by_another_sampler(flow, option):
+    with pytest.raises(ValueError, match="not"):
+        drawn(flow, 0, **option)
+
+
+def test_data_summed_in_parts_are_standardised_alike(monkeypatch):
+    data = np.random.default_rng(0).normal(300, 2, (50, 8, 8, 4)).astype(np.float16)
+    flow = RectifiedFlow((8, 8, 4), 3, width=64, depth=1)
+    for part in (rectified_flow.PART, 70):
+        monkeypatch.setattr(rectified_flow, "PART", part)
+        flow.adapt(data)
+        assert np.allclose(flow.center, data.mean((0, 1, 2), np.float64), rtol=1e-6)
+        assert np.allclose(flow.scale, data.std((0, 1, 2), np.float64), rtol=1e-5)
+
+
+def test_a_flow_of_grids_learns_what_conditions_say():
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    which = rng.integers(0, 2, 512)
+    # Bright above or bright below.
+    data = rng.normal(0, 0.3, (512, 8, 8, 2)).astype(np.float32)
+    data[which == 0, :4] += 3
+    data[which == 1, 4:] += 3
+    flow = RectifiedFlow((8, 8, 2), 2, width=64, depth=1)
+    flow.adapt(data)
+    flow.compile(keras.optimizers.Adam(3e-3))
+    batches = (((data[i::16], TOLD[which[i::16]]),) for _ in range(20) for i in range(16))
+    flow.fit(batches, steps_per_epoch=320, verbose=0)
+    flow.guidance = 1.0
+    upper, lower = flow.sample(rng.standard_normal((20, 8, 8, 2)), np.repeat(TOLD, 10, axis=0)).reshape(2, 10, 8, 8, 2)
+    assert upper[:, :4].mean() - upper[:, 4:].mean() > 2 and lower[:, 4:].mean() - lower[:, :4].mean() > 2
 
 
 def test_an_untrained_grid_flow_costs_two():
