@@ -9,6 +9,9 @@ from cvae.training import wants_xla
 from preprocess.datasets import load
 from preprocess.quiet import import_keras
 
+# The longest gradient. On photographs one in ten would be longer, some threefold; without a bound a training at 128 px,
+# in batches of 4, went to black.
+CLIP_NORM = 10.0
 # Validation images in the grid after an epoch.
 SHOWN = 6
 
@@ -19,6 +22,8 @@ class AutoencoderTask(PhotoTask):
     # In its second half the loss is that of opponents; the newest model is the best.
     validates = False
     mirrored = True
+    # Convolutions know no size: squares of 64 px teach what holds at 128 px too, in a quarter of the time a step.
+    crop = 64
 
     def prepare(self, run):
         """Nothing: there are no prompts."""
@@ -32,7 +37,8 @@ class AutoencoderTask(PhotoTask):
         settings = self.settings
         policy = settings.precision or best_policy()
         model = SpatialVAE(self.variant.image_size, width=settings.width, dtype=policy)
-        model.compile(Adam(settings.learning_rate, 0.9, 0.99), jit_compile=wants_xla())
+        optimizer = Adam(settings.learning_rate, 0.9, 0.99, global_clipnorm=CLIP_NORM)
+        model.compile(optimizer, jit_compile=wants_xla())
         return model
 
     def dataset(self, split, first_epoch=0):

@@ -38,6 +38,8 @@ class PhotoTask(Task):
     prompts = PROMPTS
     # Whether training mirrors half of the images: faces have no left and right.
     mirrored = False
+    # Pixels of the squares that training cuts out of images; None for whole ones.
+    crop = None
 
     def __init__(self, variant_name, data, settings):
         super().__init__(variant_name, settings)
@@ -100,7 +102,7 @@ class PhotoTask(Task):
         return load(
             self.info.folder, self.variant.image_size, self.variant.condition, split, self.settings.batch_size,
             self.settings.seed, first_epoch=first_epoch, repeat=split == "train",
-            mirrored=self.mirrored and split == "train",
+            mirrored=self.mirrored and split == "train", crop=self.crop if split == "train" else None,
         )  # fmt: skip
 
     def callbacks(self, run):

@@ -30,7 +30,8 @@ class SpatialVAE(keras.Model):
     anything).
 
     Args:
-        image_size: pixels, a multiple of 8.
+        image_size: pixels, a multiple of 8, of the images that it is made for. It is convolutional: it can be trained
+            on squares cut out of them.
         latent_channels: numbers a cell of the latent's grid.
         width: factor on the channels; for small machines.
 
@@ -99,7 +100,7 @@ class SpatialVAE(keras.Model):
         return layers.Add(dtype=self.dtype_policy)([x, y])
 
     def _build_encoder(self):
-        x = image = keras.Input((self.image_size, self.image_size, 3), name="image")
+        x = image = keras.Input((None, None, 3), name="image")
         x = layers.Rescaling(2, -1, dtype=self.dtype_policy)(x)
         for channels in self._channels(CHANNELS):
             x = self._residual(self._convolution(x, channels, 4, strides=2))
@@ -108,7 +109,7 @@ class SpatialVAE(keras.Model):
         return keras.Model(image, [mean, log_var], name="encoder")
 
     def _build_decoder(self):
-        z = keras.Input(self.grid, name="z")
+        z = keras.Input((None, None, self.latent_channels), name="z")
         *others, first = self._channels(CHANNELS)
         x = self._convolution(z, first)
         for channels in (*reversed(others), others[0]):
@@ -119,7 +120,7 @@ class SpatialVAE(keras.Model):
         return keras.Model(z, layers.Activation("sigmoid", dtype="float32")(x), name="decoder")
 
     def _build_critic(self):
-        x = image = keras.Input((self.image_size, self.image_size, 3), name="image")
+        x = image = keras.Input((None, None, 3), name="image")
         x = layers.Rescaling(2, -1, dtype=self.dtype_policy)(x)
         features = []
         for channels in self._channels(CRITIC_CHANNELS):

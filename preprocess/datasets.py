@@ -153,7 +153,7 @@ def _shuffled(dataset, count, seed, epoch):
     return tf.data.experimental.from_variant(shuffled, dataset.element_spec)
 
 
-def load(folder, size, condition, split, batch_size, seed=0, first_epoch=0, repeat=False, mirrored=False):
+def load(folder, size, condition, split, batch_size, seed=0, first_epoch=0, repeat=False, mirrored=False, crop=None):
     """Batches of (image, what a model is told of it) from a folder of embedded shards.
 
     Training shuffles encoded records, anew each epoch, draws one caption an image where the condition has text, and
@@ -170,9 +170,10 @@ def load(folder, size, condition, split, batch_size, seed=0, first_epoch=0, repe
         first_epoch: the epoch to begin with, so that a resumed training sees what it would have seen.
         repeat: whether to go on with further epochs without end.
         mirrored: whether training mirrors half of the images, others each epoch.
+        crop: side in pixels of the square that training cuts out of each image, anywhere; None for whole images.
 
     Returns:
-        A `tf.data.Dataset` of image float32 (batch_size, size, size, 3) in [0, 1] and condition float32
+        A `tf.data.Dataset` of image float32 (batch_size, size, size, 3), or cropped, in [0, 1] and condition float32
         (batch_size, `condition_dim`): embeddings are L2-normalised, attributes 0 or 1 and before them.
 
     Raises:
@@ -226,6 +227,8 @@ def load(folder, size, condition, split, batch_size, seed=0, first_epoch=0, repe
         place = tf.stack([seed * 1_000_003 + epoch, number])
         if mirrored:
             image = tf.image.stateless_random_flip_left_right(image, place)
+        if crop:
+            image = tf.image.stateless_random_crop(image, (crop, crop, 3), tf.stack([place[0], -1 - place[1]]))
         if by_text:
             chosen = tf.random.stateless_uniform((), place, 0, tf.shape(embedding)[0], tf.int32)
             embedding = tf.ensure_shape(embedding[chosen], (info.condition_dim(condition),))

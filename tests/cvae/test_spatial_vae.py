@@ -32,6 +32,17 @@ def test_shapes_and_ranges(size, policy):
     assert np.min(picture) >= 0 and np.max(picture) <= 1
 
 
+def test_what_squares_teach_holds_for_whole_images():
+    keras.utils.set_random_seed(0)
+    model = SpatialVAE(128, width=1 / 16)
+    images = np.repeat(np.repeat(flags(4), 2, axis=1), 2, axis=2)
+    model.compile(keras.optimizers.Adam(4e-3))
+    before = np.abs(np.asarray(model.decode(model.encode(images)[0])) - images).mean()
+    model.fit(((images[:, 32:96, :64],) for _ in range(100)), steps_per_epoch=100, verbose=0)
+    after = np.asarray(model.decode(model.encode(images)[0]))
+    assert after.shape == images.shape and np.abs(after - images).mean() < 0.5 * before
+
+
 def test_the_score_counts_only_while_adversarial():
     model, images = small(), flags()
     outputs = model(images)

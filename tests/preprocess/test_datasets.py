@@ -100,6 +100,25 @@ def test_half_of_the_images_are_mirrored_others_each_epoch(embedded):
     assert any((a[0] != b[0]).any() for a, b in zip(epochs[0], epochs[2]))
 
 
+def place_of(part, image):
+    """Where a part lies in an image, the first place where the two are equal."""
+    windows = np.lib.stride_tricks.sliding_window_view(image, part.shape)[:, :, 0]
+    rows, columns = np.nonzero((windows == part).all((2, 3, 4)))
+    return rows[0], columns[0]
+
+
+def test_crops_are_cut_out_of_their_images_anywhere_others_each_epoch(embedded):
+    whole = batches(embedded, 64, "image", "train", 8, seed=3)
+    epochs = [batches(embedded, 64, "image", "train", 8, seed=3, first_epoch=e, crop=48) for e in (0, 0, 1)]
+    pairs = [(part, image) for cut, own in zip(epochs[0], whole) for part, image in zip(cut[0], own[0])]
+    assert all(part.shape == (48, 48, 3) for part, _ in pairs)
+    places = np.array([place_of(part, image) for part, image in pairs])
+    assert (places.min(0) < 5).all() and (places.max(0) > 11).all()
+    assert abs(np.corrcoef(places.T)[0, 1]) < 0.5
+    assert all((a[0] == b[0]).all() for a, b in zip(epochs[0], epochs[1]))
+    assert any((a[0] != b[0]).any() for a, b in zip(epochs[0], epochs[2]))
+
+
 def test_captions_are_drawn_anew_each_epoch(embedded):
     rows = stored(embedded, "train")
     drawn = {}
