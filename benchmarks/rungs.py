@@ -52,8 +52,8 @@ class BestOf:
         self.model, self.encoder, self.latent_dim = model, encoder, model.latent_dim
 
     def draw(self, noise, texts):
-        from cvae.embedding_prior import further_noise
         from cvae.generation import keep_closest
+        from cvae.noise import further_noise
 
         more = np.split(further_noise(noise, (BEST_OF - 1) * self.latent_dim), BEST_OF - 1, axis=1)
         rows = np.stack([np.asarray(self.model.draw(one, texts)) for one in (noise, *more)], axis=1)

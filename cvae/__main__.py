@@ -75,9 +75,11 @@ def _add_generate(commands):
 
 def _add_drawing(parser):
     """Adds the options of `cvae.generation.load_to_draw`."""
-    parser.add_argument("--guidance", type=float, help="of flows: 1 as varied as the data, 5 as plain as can be")
-    parser.add_argument("--steps", type=int, help="of flows: from noise to picture")
-    parser.add_argument("--prior", metavar="NAME", help="flow; of flows also none, mean, ridge or gaussian")
+    parser.add_argument("--guidance", type=float, help="of flows: 1 as varied as the data, 5 plainer (default: 3)")
+    parser.add_argument("--steps", type=int, help="of flows: from noise to picture (default: 12)")
+    parser.add_argument(
+        "--prior", metavar="NAME", help="flow; of flows also none, mean, ridge (their default) or gaussian"
+    )
 
 
 def _drawing(arguments):
@@ -122,6 +124,8 @@ def _evaluate(arguments):
     from cvae.runs import read_config
 
     system = find_variant(read_config(arguments.run)["variant"]).system
+    if arguments.published and system != "digits":
+        raise UserError(f"--published is for a mnist-clip-vae, and {arguments.run} is none; leave it out.")
     what = arguments.run, arguments.data, arguments.count, arguments.seed
     if system == "digits":
         from cvae.digit_evaluation import evaluate_digits, format_digit_evaluation
@@ -223,7 +227,7 @@ def _vary(arguments):
 
     what = arguments.towards, arguments.count, arguments.seed, arguments.out, arguments.clip
     grid = vary(arguments.run, arguments.image, *what, arguments.guidance, arguments.steps)
-    print(f"Drew {counted(arguments.count, 'picture')} of {arguments.image}: {grid}.")
+    print(f"Drew {counted(arguments.count, 'picture')} beside {arguments.image}: {grid}.")
 
 
 def _add_study(commands):

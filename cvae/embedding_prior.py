@@ -104,9 +104,3 @@ class EmbeddingPrior(layers.Layer):
 
     def get_config(self):
         return super().get_config() | {"embedding_dim": self.embedding_dim, "kind": self.kind}
-
-
-def further_noise(noise, size):
-    """Gaussian noise float32 (n, size) that follows from other noise (n, more than 1), row by row."""
-    seeds = np.ascontiguousarray(noise[:, :2], np.float32).view(np.uint32)
-    return np.stack([np.random.default_rng(seed).standard_normal(size, np.float32) for seed in seeds])

@@ -69,6 +69,7 @@ class FlowTask(PhotoTask):
         # One that has begun goes on as it was, however long the flow is to be trained now.
         stage = Settings(**read_config(folder)["settings"]) if (folder / LAST).is_file() else settings_of(name, given)
         if not has_latents_of(folder / BEST, run / "latents"):
+            print(f"{name} first, whose latents {self.variant_name} learns:")
             train(name, self.info.folder, folder, stage, resume=True)
         self.autoencoder = load_model(folder)
         encode_latents(self.autoencoder, folder / BEST, self.info, run / "latents")

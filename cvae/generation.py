@@ -15,6 +15,9 @@ from cvae.variants import FLOWS, find_variant
 from preprocess.errors import UserError, check_whole
 from preprocess.files import check_no_file
 
+# Pictures a prompt, and steps, at most: what more of them would take is no longer worth the waiting, or the memory.
+MANY = 1000
+
 
 def draw(model, embeddings, count, seed, progress=None):
     """Draws `count` pictures for each embedding.
@@ -40,8 +43,8 @@ def draw(model, embeddings, count, seed, progress=None):
 
 
 def check_request(prompts, count, seed):
-    """Raises a UserError for what cannot be drawn: no prompts, an empty one, less than one picture, a negative seed."""
-    check_whole("count", count, 1)
+    """Raises a UserError for what cannot be drawn: no or empty prompts, no or too many pictures, a negative seed."""
+    check_whole("count", count, 1, MANY)
     check_whole("seed", seed, 0)
     check_prompts(prompts)
 
@@ -68,7 +71,7 @@ def check_options(run, guidance=None, steps=None, prior=None):
     if guidance is not None and not 0 <= guidance <= 20:
         raise UserError("--guidance must be a number from 0 to 20.")
     if steps is not None:
-        check_whole("steps", steps, 1)
+        check_whole("steps", steps, 1, MANY)
 
 
 def load_to_draw(run, guidance=None, steps=None, prior=None):
@@ -123,7 +126,9 @@ def draw_prompts(run, prompts, count, seed, clip_spec=None, best_of=None, **opti
     check_request(prompts, count, seed)
     check_options(run, **options)
     if best_of is not None:
-        check_whole("best-of", best_of, count)
+        check_whole("best-of", best_of, 1, MANY)
+        if best_of < count:
+            raise UserError(f"--best-of {best_of} leaves no {count} pictures to keep; give more, or a smaller --count.")
         if find_variant(read_prompted_config(run)["variant"]).system == "portraits":
             raise UserError(f"--best-of is for photographs; leave it out for the portraits of {run}.")
     find_model(run)

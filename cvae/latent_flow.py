@@ -5,7 +5,8 @@ import numpy as np
 from keras import ops
 
 from cvae.batches import in_batches
-from cvae.embedding_prior import EmbeddingPrior, further_noise
+from cvae.embedding_prior import EmbeddingPrior
+from cvae.noise import further_noise
 from cvae.rectified_flow import RectifiedFlow
 
 

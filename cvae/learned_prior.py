@@ -5,8 +5,8 @@ import pathlib
 import numpy as np
 from tqdm import tqdm
 
-from cvae.embedding_prior import further_noise
 from cvae.fitting import fit_under_bar
+from cvae.noise import further_noise
 from cvae.runs import find_model, info_of, load_keras, read_prompted_config, save_without_optimizer
 from cvae.training import wants_xla
 from cvae.variants import find_variant

@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 
 from cvae.batches import in_batches
-from cvae.generation import check_options, encoder_of, load_to_draw, slerp
+from cvae.generation import MANY, check_options, encoder_of, load_to_draw, slerp
 from cvae.plots import save_pictures
 from cvae.prompts import check_prompts
 from cvae.runs import find_model, read_prompted_config
@@ -34,13 +34,13 @@ def vary(run, image, towards=None, count=4, seed=0, out=None, clip_spec=None, gu
         guidance, steps: see `cvae.generation.load_to_draw`.
 
     Returns:
-        The path of the grid, the photograph first.
+        The path of the grid, which begins with the photograph, as the numbered files do.
 
     Raises:
         UserError: no such run, or not of a flow; a file that is no image; an empty prompt; an encoder that is not the
             one the run was trained with.
     """
-    check_whole("count", count, 1)
+    check_whole("count", count, 1, MANY)
     check_whole("seed", seed, 0)
     if towards is not None:
         check_prompts([towards])

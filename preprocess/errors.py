@@ -7,10 +7,11 @@ class UserError(Exception):
     """Something the user can put right. The message is one sentence that names the thing and what to do."""
 
 
-def check_whole(option, number, least):
-    """Raises a UserError unless an option's number is a whole one, `least` or more."""
-    if not isinstance(number, int) or number < least:
-        raise UserError(f"--{option} must be a whole number, {least} or more.")
+def check_whole(option, number, least, most=None):
+    """Raises a UserError unless an option's number is a whole one, `least` or more, and `most` at most."""
+    if not isinstance(number, int) or number < least or (most is not None and number > most):
+        what = f", {least} or more" if most is None else f" from {least} to {most}"
+        raise UserError(f"--{option} must be a whole number{what}.")
 
 
 def sentence_of(error, again):

@@ -29,6 +29,13 @@ def test_help_answers_without_loading_the_frameworks(arguments):
     assert not imported & {"tensorflow", "keras", "torch"}
 
 
+@pytest.mark.parametrize("name", ["train", "generate", "evaluate", "vary", "gallery"])
+def test_errors_come_without_a_banner(name):
+    given = {"train": ["--variant", "64-flow", "--data", "nowhere"], "generate": ["a cow"], "vary": ["nowhere.jpg"]}
+    process = command("-m", "cvae", name, "--run", "nowhere", *given.get(name, []))
+    assert process.returncode == 2 and process.stderr.startswith("error: ") and process.stderr.count("\n") == 1
+
+
 def test_an_interruption_says_how_to_go_on():
     code = "from preprocess.errors import run_command\ndef main(): raise KeyboardInterrupt\nrun_command(main)"
     process = command("-c", code)

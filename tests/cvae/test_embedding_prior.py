@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cvae import embedding_prior
-from cvae.embedding_prior import EmbeddingPrior, further_noise
+from cvae.embedding_prior import EmbeddingPrior
 
 
 def unit(vectors):
@@ -130,10 +130,3 @@ def test_it_is_exact_under_mixed_precision_and_made_again_from_its_config(pairs)
 def test_other_kinds_are_errors(pairs):
     with pytest.raises(ValueError, match="not median"):
         EmbeddingPrior(16, "median")(pairs[0][0])
-
-
-def test_further_noise_follows_from_each_row_alone():
-    noise = np.random.default_rng(0).standard_normal((200, 4)).astype(np.float32)
-    further = further_noise(noise, 50)
-    assert further.dtype == np.float32 and np.array_equal(further_noise(noise[7:9], 50), further[7:9])
-    assert abs(further.mean()) < 0.05 and abs(further.std() - 1) < 0.05 and len(np.unique(further)) > 9000

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import SMALL_FLOW, assert_user_error, command
 
-from cvae import learned_prior
+from cvae import learned_prior, rectified_flow
 from cvae.evaluation import evaluate, format_evaluation
 from cvae.generation import generate, load_to_draw
 from cvae.held_out import read_held_out
@@ -142,6 +142,12 @@ def test_what_a_model_has_no_use_for_is_an_error(flow_run, run):
     assert_user_error(
         command(*draw, flow_run, "a cow", "--prior", "x"), "--prior of a 64-flow", "none, mean, ridge, gaussian, flow"
     )
+    published = "--published", "weights.pt"
+    assert_user_error(command("-m", "cvae", "evaluate", "--run", flow_run, *published), "--published is for a mnist")
     assert_user_error(command(*draw, flow_run, "a cow", "--guidance", -1), "--guidance must be")
-    assert_user_error(command(*draw, flow_run, "a cow", "--steps", 0), "steps")
+    assert_user_error(command(*draw, flow_run, "a cow", "--steps", 0), "--steps must be a whole number from 1 to 1000")
+    assert_user_error(command(*draw, flow_run, "a cow", "--count", 10**9), "--count must be")
+    assert_user_error(command(*draw, flow_run, "a cow", "--best-of", 2), "leaves no 4 pictures to keep")
+    assert f"default: {rectified_flow.GUIDANCE:g})" in (usage := command("-m", "cvae", "generate", "--help").stdout)
+    assert f"default: {rectified_flow.STEPS})" in usage
     assert_user_error(command(*draw, flow_run / "autoencoder", "a cow"), "knows no prompts")
