@@ -102,7 +102,7 @@ class PhotoTask(Task):
         return load(
             self.info.folder, self.variant.image_size, self.variant.condition, split, self.settings.batch_size,
             self.settings.seed, first_epoch=first_epoch, repeat=split == "train",
-            mirrored=self.mirrored and split == "train", crop=self.crop if split == "train" else None,
+            mirrored=self.mirrored, crop=self.crop,
         )  # fmt: skip
 
     def callbacks(self, run):

@@ -94,7 +94,7 @@ def test_an_autoencoder_stopped_in_either_half_goes_on_as_if_nothing_had_been(em
 
     settings = settings_of("64-autoencoder", SMALL_FLOW | {"epochs": 3})
     whole = train("64-autoencoder", embedded, tmp_path / "whole", settings)
-    assert whole[-1]["critic"] < whole[0]["critic"]
+    assert all(0 < row["critic"] < 2.5 for row in whole) and whole[-1]["critic"] < whole[0]["critic"]
     for _ in range(2):
         with pytest.raises(Stop):
             train("64-autoencoder", embedded, tmp_path / "halted", settings, resume=True, on_epoch=stop)
@@ -114,7 +114,7 @@ def test_draws_guided_and_measures(flow_run, embedded, tmp_path):
     autoencoder = load_model(flow_run / "autoencoder")
     own = np.asarray(autoencoder.decode(autoencoder.encode(images)[0]))
     assert result["reconstruction"]["psnr"] == pytest.approx(np.mean(psnr(images, own)), abs=0.05)
-    assert result["diversity"]["theme"] > 0
+    assert result["reconstruction"]["psnr"] > 5 and result["diversity"]["theme"] > 0
 
 
 def test_embeddings_drawn_by_a_flow_are_those_of_the_texts_own_images(flow_run, embedded, tmp_path, monkeypatch):

@@ -63,7 +63,8 @@ def test_learns_to_reconstruct_and_then_to_convince_its_critic(tmp_path):
     model.adversarial = True
     second = model.fit(((images,) for _ in range(100)), **options).history
     # 2 is that of a critic that cannot tell them apart.
-    assert first["critic"][1] < 1.9 and second["l1"][0] < 2 * first["l1"][1]
+    assert first["critic"][1] < 1.9
+    assert 0 < second["critic"][0] < 2.5 and second["l1"][0] < 2 * first["l1"][1]
     assert all(np.abs(now - before).max() > 0 for now, before in zip(model.critic.get_weights(), critic))
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
