@@ -19,6 +19,9 @@ import time
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+
+from preprocess.errors import run_command
+
 COUNT, BATCH_SIZE, WIDTH, DEPTH, LATENT_DIM = 60_000, 64, 64, 6, 16
 
 
@@ -174,4 +177,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -17,6 +17,8 @@ from PIL import Image
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
+from preprocess.errors import run_command
+
 
 def random_vit_b32(folder):
     """A state dict of random weights in the shape of ViT-B/32: the same loading, the same cost."""
@@ -75,4 +77,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -15,8 +15,9 @@ import time
 import numpy as np
 from PIL import Image
 
-ROOT = pathlib.Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+
+from preprocess.errors import run_command
 
 
 class Given:
@@ -93,4 +94,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -23,6 +23,8 @@ from PIL import Image
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
+from preprocess.errors import run_command
+
 SIZES = (64, 128, 224)
 ROUNDS = 3
 
@@ -168,4 +170,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -18,6 +18,8 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
+from preprocess.errors import run_command
+
 CONDITION_DIM = 40
 
 
@@ -150,4 +152,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -17,6 +17,8 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
+from preprocess.errors import run_command
+
 
 def build(size, policy, plain):
     import keras
@@ -92,4 +94,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

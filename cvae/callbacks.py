@@ -44,7 +44,7 @@ class RunWriter(keras.callbacks.Callback):
 
     def __init__(self, run, history):
         super().__init__()
-        self.run, self.history = pathlib.Path(run), history
+        self.run, self.history, self.plain = pathlib.Path(run), history, None
 
     def on_epoch_end(self, epoch, logs=None):
         names = sorted(logs, key=lambda name: (name.startswith("val_"), "loss" not in name, name))
@@ -56,7 +56,7 @@ class RunWriter(keras.callbacks.Callback):
         save_curves(self.run / "loss.png", self.history)
         if best_epoch(self.history) is row:
             with atomic_path(self.run / BEST) as partial, averaged_weights(self.model):
-                save_without_optimizer(self.model, partial)
+                self.plain = save_without_optimizer(self.model, partial, self.plain)
         with atomic_path(self.run / LAST) as partial:
             self.model.save(partial)
 

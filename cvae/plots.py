@@ -7,17 +7,20 @@ import numpy as np
 
 from preprocess.files import atomic_path, remove_folder
 
+# Of grids: a picture with its margins and what stands left of a row, in inches, and a margin as a share of a picture.
+CELL, LABEL, GAP = 1.35, 1.9, 0.02
+
 
 def to_uint8(images):
     """float [0, 1] -> uint8 [0, 255]."""
     return np.round(np.clip(np.asarray(images, np.float32), 0, 1) * 255).astype(np.uint8)
 
 
-def _figure(*size):
+def _figure(*size, layout="constrained"):
     # The object, not pyplot: no global state, no display, nothing to close.
     from matplotlib.figure import Figure
 
-    return Figure(figsize=size, layout="constrained")
+    return Figure(figsize=size, layout=layout)
 
 
 def _save(figure, path, dpi=110):
@@ -39,24 +42,29 @@ def save_grid(path, rows, labels, title=None, notes=None, headings=()):
         headings: one string a column, drawn above it.
     """
     rows = to_uint8(rows)
-    columns = rows.shape[1]
-    lines = len(notes.splitlines()) if notes else 0
-    figure = _figure(2.4 + 1.3 * columns, 1.35 * len(rows) + (0.4 if title else 0) + 0.2 * lines)
-    axes = figure.subplots(len(rows), columns + 1, squeeze=False, width_ratios=[1.8] + [1] * columns)
-    for row, label, images in zip(axes, labels, rows):
-        row[0].text(
-            1, 0.5, textwrap.fill(label, 24, max_lines=5), ha="right", va="center", fontsize=9, parse_math=False
-        )
-        for axis, image in zip(row[1:], images):
-            axis.imshow(image, cmap="gray", vmin=0, vmax=255)
-    for axis in axes.flat:
-        axis.axis("off")
-    for axis, heading in zip(axes[0, 1:], headings):
-        axis.set_title(textwrap.fill(heading, 16), fontsize=7, parse_math=False)
+    count, columns = rows.shape[:2]
+    above = (0.4 if title else 0.05) + (0.35 if len(headings) else 0)
+    below = 0.1 + 0.2 * len(notes.splitlines()) if notes else 0.05
+    width, height = LABEL + CELL * columns + 0.05, above + CELL * count + below
+    figure = _figure(width, height, layout="none")
+    # One set of axes for all: one a picture took five times as long, after every epoch.
+    place = (LABEL / width, below / height, CELL * columns / width, CELL * count / height)
+    axis = figure.add_axes(place)
+    axis.axis("off")
+    for top, (label, images) in enumerate(zip(labels, rows)):
+        text = textwrap.fill(label, 24, max_lines=5)
+        axis.text(-0.05, top + 0.5, text, ha="right", va="center", fontsize=9, parse_math=False)
+        for left, image in enumerate(images):
+            extent = left + GAP, left + 1 - GAP, top + 1 - GAP, top + GAP
+            axis.imshow(image, "gray", vmin=0, vmax=255, extent=extent, aspect="auto")
+    axis.set(xlim=(0, columns), ylim=(count, 0))
+    for left, heading in enumerate(headings):
+        text = textwrap.fill(heading, 16)
+        axis.text(left + 0.5, -0.03, text, ha="center", va="bottom", fontsize=7, parse_math=False)
     if title:
-        figure.suptitle(title, fontsize=10)
+        figure.suptitle(title, fontsize=10, y=1 - 0.1 / height, va="top")
     if notes:
-        figure.supxlabel(notes, x=0.03, ha="left", fontsize=8, family="monospace", parse_math=False)
+        figure.text(0.03, 0.05 / height, notes, va="bottom", fontsize=8, family="monospace", parse_math=False)
     _save(figure, path)
 
 

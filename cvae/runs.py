@@ -76,11 +76,20 @@ def info_of(run, config, hint):
     return read_info(config["data"])
 
 
-def save_without_optimizer(model, path):
-    """Saves a model at a third of the size: Keras' own `include_optimizer=False` does nothing for `.keras` files."""
-    plain = type(model).from_config(model.get_config())
+def save_without_optimizer(model, path, plain=None):
+    """Saves a model at a third of the size: Keras' own `include_optimizer=False` does nothing for `.keras` files.
+
+    Args:
+        model: the model. path: the file.
+        plain: what it returned for the same model before, since building that takes longer than saving it.
+
+    Returns:
+        The model as it was saved, without an optimiser.
+    """
+    plain = plain or type(model).from_config(model.get_config())
     plain.set_weights(model.get_weights())
     plain.save(path)
+    return plain
 
 
 def find_model(run, file_name=BEST):

@@ -84,17 +84,16 @@ def test_a_gaussian_spreads_around_the_regression_as_images_do(pairs):
     prior = EmbeddingPrior(16)
     prior.fit(texts, images, np.arange(len(texts)))
     guessed = np.asarray(prior(new_texts))
+    error = prior.error(new_texts, new_images, np.arange(len(new_texts)))
     prior.kind = "gaussian"
     rng = np.random.default_rng(0)
     draws = np.stack([np.asarray(prior(new_texts, rng.standard_normal(new_texts.shape))) for _ in range(50)])
     assert np.allclose(np.linalg.norm(draws, axis=-1), 1, atol=1e-5)
     assert cosine(unit(draws.mean(0)), guessed) > 0.98
-    # As far from the regression as images are, or nearly: beside a regression it does not shrink.
-    assert (
-        0.8 * (1 - cosine(guessed, new_images))
-        < 1 - cosine(guessed, draws[0])
-        < 1.2 * (1 - cosine(guessed, new_images))
-    )
+    # So much further from the regression than images are as it says.
+    away = np.linalg.norm(draws / np.sum(draws * guessed, axis=-1, keepdims=True) - guessed, axis=-1)
+    further = np.median(away) / error
+    assert 0.8 * embedding_prior.VARIETY < further < 1.2 * embedding_prior.VARIETY
     # And in the same directions: most where images differ most from what texts tell of them.
     missed, drawn = ((rows - guessed).var(0) for rows in (new_images, draws[0]))
     assert np.corrcoef(missed, drawn)[0, 1] > 0.5
