@@ -16,8 +16,11 @@ MAX_SCALE = 100.0
 WEIGHTS = {"contrastive": 1.0, "image_kl": 1.0, "label_kl": 1.0, "image_bce": 1.0, "label_ce": 1.0}
 
 
-def _at_most_the_cap(log_scale):
-    return ops.minimum(log_scale, math.log(MAX_SCALE))
+class _AtMostTheCap(keras.constraints.Constraint):
+    """Holds the logarithm of a scale to that of 100, as CLIP does; Keras 3.13 takes no plain function."""
+
+    def __call__(self, log_scale):
+        return ops.minimum(log_scale, math.log(MAX_SCALE))
 
 
 @keras.saving.register_keras_serializable("cvae")
@@ -85,7 +88,7 @@ class ClipVAE(keras.Model):
             shape=(),
             initializer=keras.initializers.Constant(math.log(1 / 0.07)),
             # As in CLIP's training, after each step: beyond the cap the loss has no gradient that leads back.
-            constraint=_at_most_the_cap,
+            constraint=_AtMostTheCap(),
             dtype="float32",
             name="log_scale",
         )
@@ -172,7 +175,7 @@ class ClipVAE(keras.Model):
 
     def logit_scale(self):
         """CLIP's learnable factor on cosines, at most 100."""
-        return ops.exp(_at_most_the_cap(self.log_scale))
+        return ops.exp(ops.minimum(self.log_scale, math.log(MAX_SCALE)))
 
     @property
     def seed_generators(self):

@@ -43,11 +43,12 @@ def save_grid(path, rows, labels, title=None, notes=None, headings=()):
     """
     rows = to_uint8(rows)
     count, columns = rows.shape[:2]
-    above = (0.4 if title else 0.05) + (0.35 if len(headings) else 0)
-    below = 0.1 + 0.2 * len(notes.splitlines()) if notes else 0.05
+    headings = [textwrap.fill(heading, 16) for heading in headings]
+    above = (0.4 if title else 0.05) + 0.13 * max((1 + heading.count("\n") for heading in headings), default=0)
+    below = 0.15 + 0.14 * len(notes.splitlines()) if notes else 0.05
     width, height = LABEL + CELL * columns + 0.05, above + CELL * count + below
     figure = _figure(width, height, layout="none")
-    # One set of axes for all: one a picture took five times as long, after every epoch.
+    # One set of axes for all: one a picture took twice as long, after every epoch.
     place = (LABEL / width, below / height, CELL * columns / width, CELL * count / height)
     axis = figure.add_axes(place)
     axis.axis("off")
@@ -59,8 +60,7 @@ def save_grid(path, rows, labels, title=None, notes=None, headings=()):
             axis.imshow(image, "gray", vmin=0, vmax=255, extent=extent, aspect="auto")
     axis.set(xlim=(0, columns), ylim=(count, 0))
     for left, heading in enumerate(headings):
-        text = textwrap.fill(heading, 16)
-        axis.text(left + 0.5, -0.03, text, ha="center", va="bottom", fontsize=7, parse_math=False)
+        axis.text(left + 0.5, -0.03, heading, ha="center", va="bottom", fontsize=7, parse_math=False)
     if title:
         figure.suptitle(title, fontsize=10, y=1 - 0.1 / height, va="top")
     if notes:

@@ -22,6 +22,18 @@ def test_a_grid_has_a_row_a_prompt(tmp_path, rows, columns):
     assert (np.diff(np.r_[0, red.any(1).astype(int)]) == 1).sum() == rows
 
 
+def test_a_grid_has_room_for_what_is_written_around_it(tmp_path):
+    def ink(**options):
+        """Rows of pixels, from the top and from the bottom, until something is drawn: margins that are left."""
+        save_grid(tmp_path / "grid.png", np.ones((2, 2, 8, 8, 1)), ["", ""], **options)
+        dark = (np.asarray(Image.open(tmp_path / "grid.png").convert("L")) < 128).any(1)
+        return dark.argmax(), dark[::-1].argmax()
+
+    for headings in (["one"], ["a heading of three lines at least"] * 2):
+        assert ink(headings=headings)[0] > 1
+    assert min(ink(title="title", notes="first line\n" * 9 + "the last")) > 1
+
+
 def test_a_sheet_holds_every_picture(tmp_path):
     save_sheet(tmp_path / "sheet.png", rng.random((6, 64, 64, 3)), [f"prompt {number}" for number in range(6)])
     assert Image.open(tmp_path / "sheet.png").width > 600
