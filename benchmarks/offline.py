@@ -170,4 +170,4 @@ def main():
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_command(main, again="run it again")

@@ -17,7 +17,7 @@ WEIGHTS = {"contrastive": 1.0, "image_kl": 1.0, "label_kl": 1.0, "image_bce": 1.
 
 
 class _AtMostTheCap(keras.constraints.Constraint):
-    """Holds the logarithm of a scale to that of 100, as CLIP does; Keras 3.13 takes no plain function."""
+    """Holds the logarithm of a scale to that of 100, as CLIP does; Keras 3.12 and 3.13 take no plain function."""
 
     def __call__(self, log_scale):
         return ops.minimum(log_scale, math.log(MAX_SCALE))

@@ -7,8 +7,8 @@ from keras import layers, ops
 KINDS = ("none", "mean", "ridge", "gaussian")
 # Of the regression, as a share of the texts' mean squared deviation.
 RIDGE = 0.1
-# How much further from the regression "gaussian" draws than images lie, since pictures differ less than what they were
-# told: on photographs 1 gave a diversity of .50, this .56 (photographs of one theme have .70), for less R-precision.
+# How much further from the regression "gaussian" draws than images lie, since pictures follow only a part of how
+# embeddings differ: on photographs 1 gave a diversity of .50 and an R-precision of .043, this .56 and .030.
 VARIETY = 1.7
 # Pairs that are summed at a time.
 PART = 50_000
@@ -20,7 +20,7 @@ class EmbeddingPrior(layers.Layer):
 
     Images' embeddings and texts' lie apart (Liang et al. 2022, arXiv 2203.02053). "mean" moves texts by the difference
     of the means; "ridge" by a ridge regression; "gaussian" adds to that what the regression misses, drawn from a
-    Gaussian of the same covariance but 1.7 times as wide, so that one text leads to many images; "none" leaves them.
+    Gaussian, 1.7 times as far off as images lie, so that one text leads to many images; "none" leaves them.
 
     Args:
         embedding_dim: d.
@@ -70,7 +70,8 @@ class EmbeddingPrior(layers.Layer):
         ridge = RIDGE * np.trace(text) / size + 1e-12
         kernel = np.linalg.solve(text + ridge * np.eye(size), cross)
         missed = image - kernel.T @ cross - cross.T @ kernel + kernel.T @ text @ kernel
-        # Of images' squared length of 1, what the regression misses leaves the rest to it; `call` stretches that to 1.
+        # Images have length 1, so that the regression's guess has about sqrt(1 - trace); `call` stretches it to 1, and
+        # the noise is stretched as much, ten times at most.
         further = VARIETY / np.sqrt(np.maximum(1 - np.trace(missed), 0.01))
         variances, directions = np.linalg.eigh(missed)
         self.text_mean.assign(mean[:size])

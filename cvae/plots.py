@@ -23,11 +23,11 @@ def _figure(*size, layout="constrained"):
     return Figure(figsize=size, layout=layout)
 
 
-def _save(figure, path, dpi=110):
+def _save(figure, path, **options):
     with atomic_path(path) as partial, warnings.catch_warnings():
         # Matplotlib's font lacks the letters of some languages' prompts, and draws boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure.savefig(partial, dpi=dpi)
+        figure.savefig(partial, dpi=110, **options)
 
 
 def save_grid(path, rows, labels, title=None, notes=None, headings=()):
@@ -35,7 +35,7 @@ def save_grid(path, rows, labels, title=None, notes=None, headings=()):
 
     Args:
         path: the PNG.
-        rows: float (prompts, pictures, height, width, 3) in [0, 1].
+        rows: float (prompts, pictures, size, size, 1 or 3) in [0, 1].
         labels: one string a row, drawn at its left.
         title: drawn on top.
         notes: lines of text, drawn below.
@@ -43,7 +43,7 @@ def save_grid(path, rows, labels, title=None, notes=None, headings=()):
     """
     rows = to_uint8(rows)
     count, columns = rows.shape[:2]
-    headings = [textwrap.fill(heading, 16) for heading in headings]
+    headings = [textwrap.fill(heading, 16) for heading in headings[:columns]]
     above = (0.4 if title else 0.05) + 0.13 * max((1 + heading.count("\n") for heading in headings), default=0)
     below = 0.15 + 0.14 * len(notes.splitlines()) if notes else 0.05
     width, height = LABEL + CELL * columns + 0.05, above + CELL * count + below
@@ -65,7 +65,8 @@ def save_grid(path, rows, labels, title=None, notes=None, headings=()):
         figure.suptitle(title, fontsize=10, y=1 - 0.1 / height, va="top")
     if notes:
         figure.text(0.03, 0.05 / height, notes, va="bottom", fontsize=8, family="monospace", parse_math=False)
-    _save(figure, path)
+    # Labels in wide letters reach further to the left than there is room.
+    _save(figure, path, bbox_inches="tight", pad_inches=0.05)
 
 
 def save_pictures(folder, rows, names, labels, headings=(), replace=False):

@@ -81,12 +81,14 @@ def save_without_optimizer(model, path, plain=None):
 
     Args:
         model: the model. path: the file.
-        plain: what it returned for the same model before, since building that takes longer than saving it.
+        plain: what it returned for the same model before, whose config is still the same: building that takes longer
+            than saving it.
 
     Returns:
         The model as it was saved, without an optimiser.
     """
-    plain = plain or type(model).from_config(model.get_config())
+    if plain is None:
+        plain = type(model).from_config(model.get_config())
     plain.set_weights(model.get_weights())
     plain.save(path)
     return plain

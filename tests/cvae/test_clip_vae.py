@@ -135,6 +135,8 @@ def test_the_logit_scale_starts_at_clips_and_is_capped():
     assert any(weight is model.log_scale for weight in model.trainable_weights)
     model.log_scale.assign(9.0)
     assert float(model.logit_scale()) == pytest.approx(100)
+    keras.optimizers.SGD(0.1).apply([keras.ops.zeros(())], [model.log_scale])
+    assert float(model.log_scale) == pytest.approx(np.log(100))
 
 
 def test_shared_blocks_have_one_blocks_weights():

@@ -23,15 +23,16 @@ def test_a_grid_has_a_row_a_prompt(tmp_path, rows, columns):
 
 
 def test_a_grid_has_room_for_what_is_written_around_it(tmp_path):
-    def ink(**options):
-        """Rows of pixels, from the top and from the bottom, until something is drawn: margins that are left."""
-        save_grid(tmp_path / "grid.png", np.ones((2, 2, 8, 8, 1)), ["", ""], **options)
-        dark = (np.asarray(Image.open(tmp_path / "grid.png").convert("L")) < 128).any(1)
-        return dark.argmax(), dark[::-1].argmax()
+    def margins(labels=("", ""), **options):
+        """Pixels at the top, the bottom and the left until something is drawn."""
+        save_grid(tmp_path / "grid.png", np.ones((2, 2, 8, 8, 1)), labels, **options)
+        dark = np.asarray(Image.open(tmp_path / "grid.png").convert("L")) < 128
+        return dark.any(1).argmax(), dark.any(1)[::-1].argmax(), dark.any(0).argmax()
 
-    for headings in (["one"], ["a heading of three lines at least"] * 2):
-        assert ink(headings=headings)[0] > 1
-    assert min(ink(title="title", notes="first line\n" * 9 + "the last")) > 1
+    for headings in (["one"], ["a heading of three lines at least"] * 2, ["one"] * 3):
+        assert margins(headings=headings)[0] > 1
+    assert min(margins(title="title", notes="first line\n" * 9 + "the last")[:2]) > 1
+    assert margins(labels=["MMMMM WWWWWWW MMMMMM WWWWW"] * 2)[2] > 1
 
 
 def test_a_sheet_holds_every_picture(tmp_path):
