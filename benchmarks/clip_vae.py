@@ -156,7 +156,7 @@ def median_seconds(form, threads, epochs):
     """The median epoch of one of `FORMS` in a process of its own, with so many threads for an operation."""
     environment = os.environ | {"TF_NUM_INTRAOP_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
     command = [sys.executable, __file__, "--epochs", str(epochs), "--form", form]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
     return np.median([float(line) for line in done.stdout.split()])
 
 

@@ -7,8 +7,8 @@ from keras import layers, ops
 KINDS = ("none", "mean", "ridge", "gaussian")
 # Of the regression, as a share of the texts' mean squared deviation.
 RIDGE = 0.1
-# How much further from the regression "gaussian" draws than images lie, since pictures follow only a part of how
-# embeddings differ: on photographs 1 gave a diversity of .50 and an R-precision of .043, this .56 and .030.
+# How many times as long the noise of "gaussian" is as what would take the regression to images: pictures follow only a
+# part of how embeddings differ. On photographs 1 gave a diversity of .50 and an R-precision of .043, this .56 and .030.
 VARIETY = 1.7
 # Pairs that are summed at a time.
 PART = 50_000
@@ -20,7 +20,7 @@ class EmbeddingPrior(layers.Layer):
 
     Images' embeddings and texts' lie apart (Liang et al. 2022, arXiv 2203.02053). "mean" moves texts by the difference
     of the means; "ridge" by a ridge regression; "gaussian" adds to that what the regression misses, drawn from a
-    Gaussian, 1.7 times as far off as images lie, so that one text leads to many images; "none" leaves them.
+    Gaussian 1.7 times as wide as that, so that one text leads to many images; "none" leaves them.
 
     Args:
         embedding_dim: d.
@@ -54,7 +54,8 @@ class EmbeddingPrior(layers.Layer):
         """Learns from pairs of a text's embedding and its image's.
 
         Args:
-            texts: float32 (m, d). images: float32 (n, d). ids: int (m,), the image that each text describes.
+            texts: float32 (m, d). images: float32 (n, d), both of length 1. ids: int (m,), the image that each text
+                describes.
         """
         size = self.embedding_dim
         mean, covariance = np.zeros(2 * size), np.zeros((2 * size, 2 * size))

@@ -7,7 +7,7 @@ import numpy as np
 
 from preprocess.files import atomic_path, remove_folder
 
-# Of grids: a picture with its margins and what stands left of a row, in inches, and a margin as a share of a picture.
+# Of grids: a picture with its margins and what stands left of a row, in inches; a margin as a share of the first.
 CELL, LABEL, GAP = 1.35, 1.9, 0.02
 
 

@@ -23,16 +23,20 @@ def test_a_grid_has_a_row_a_prompt(tmp_path, rows, columns):
 
 
 def test_a_grid_has_room_for_what_is_written_around_it(tmp_path):
-    def margins(labels=("", ""), **options):
-        """Pixels at the top, the bottom and the left until something is drawn."""
-        save_grid(tmp_path / "grid.png", np.ones((2, 2, 8, 8, 1)), labels, **options)
-        dark = np.asarray(Image.open(tmp_path / "grid.png").convert("L")) < 128
-        return dark.any(1).argmax(), dark.any(1)[::-1].argmax(), dark.any(0).argmax()
+    def draw(labels=("", ""), **options):
+        save_grid(tmp_path / "grid.png", np.ones((2, 2, 8, 8, 3)) * [1, 0, 0], labels, **options)
+        return np.asarray(Image.open(tmp_path / "grid.png").convert("RGB")).astype(int)
 
-    for headings in (["one"], ["a heading of three lines at least"] * 2, ["one"] * 3):
-        assert margins(headings=headings)[0] > 1
-    assert min(margins(title="title", notes="first line\n" * 9 + "the last")[:2]) > 1
-    assert margins(labels=["MMMMM WWWWWWW MMMMMM WWWWW"] * 2)[2] > 1
+    for headings in (["one"], ["a heading of three lines at least"] * 2):
+        pixels = draw(title="title", headings=headings, notes="first line\n" * 9 + "the last")
+        red = np.flatnonzero((pixels == [255, 0, 0]).all(-1).any(1))
+        empty = (pixels == 255).all((1, 2))
+        above, below = empty[: red[0]], empty[red[-1] :]
+        # Between title, headings and pictures, and between pictures and notes; what is written is there.
+        assert np.sum(np.diff(above.astype(int)) == 1) >= 2 and above[-1]
+        assert below[1] and not below.all()
+    assert draw(headings=["one"] * 3).shape == draw(headings=["one"] * 2).shape
+    assert (draw(labels=["MMMMM WWWWWWW MMMMMM WWWWW"] * 2)[:, 0] == 255).all()
 
 
 def test_a_sheet_holds_every_picture(tmp_path):
