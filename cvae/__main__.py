@@ -75,7 +75,9 @@ def _add_generate(commands):
 
 def _add_drawing(parser):
     """Adds the options of `cvae.generation.load_to_draw`."""
-    parser.add_argument("--guidance", type=float, help="of flows: 1 as varied as the data, 5 plainer (default: 3)")
+    parser.add_argument(
+        "--guidance", type=float, help="of flows, to 20: 1 as varied as the data, 5 plainer (default: 3)"
+    )
     parser.add_argument("--steps", type=int, help="of flows: from noise to picture (default: 12)")
     parser.add_argument(
         "--prior", metavar="NAME", help="flow; of flows also none, mean, ridge (their default) or gaussian"

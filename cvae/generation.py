@@ -128,7 +128,7 @@ def draw_prompts(run, prompts, count, seed, clip_spec=None, best_of=None, **opti
     if best_of is not None:
         check_whole("best-of", best_of, 1, MANY)
         if best_of < count:
-            raise UserError(f"--best-of {best_of} leaves no {count} pictures to keep; give more, or a smaller --count.")
+            raise UserError(f"--best-of {best_of} is fewer than --count {count}; give more, or a smaller --count.")
         if find_variant(read_prompted_config(run)["variant"]).system == "portraits":
             raise UserError(f"--best-of is for photographs; leave it out for the portraits of {run}.")
     find_model(run)

@@ -63,7 +63,7 @@ def vary(run, image, towards=None, count=4, seed=0, out=None, clip_spec=None, gu
         label, pictures = towards, draw_change(model, photograph, embedding[0], direction, count)
     name = pathlib.Path(image).stem
     rows = np.concatenate([photograph[None], pictures])[None]
-    return save_pictures(folder, rows, [name], [label], replace=not out)
+    return save_pictures(folder, rows, [name], [label], headings=["given"], replace=not out)
 
 
 def draw_variations(model, embedding, count, seed):

@@ -147,7 +147,7 @@ def test_what_a_model_has_no_use_for_is_an_error(flow_run, run):
     assert_user_error(command(*draw, flow_run, "a cow", "--guidance", -1), "--guidance must be")
     assert_user_error(command(*draw, flow_run, "a cow", "--steps", 0), "--steps must be a whole number from 1 to 1000")
     assert_user_error(command(*draw, flow_run, "a cow", "--count", 10**9), "--count must be")
-    assert_user_error(command(*draw, flow_run, "a cow", "--best-of", 2), "leaves no 4 pictures to keep")
+    assert_user_error(command(*draw, flow_run, "a cow", "--best-of", 2), "--best-of 2 is fewer than --count 4")
     # In one line, however wide the terminal is.
     usage = " ".join(command("-m", "cvae", "generate", "--help").stdout.split())
     assert f"(default: {rectified_flow.GUIDANCE:g})" in usage and f"(default: {rectified_flow.STEPS})" in usage
