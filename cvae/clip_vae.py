@@ -175,7 +175,7 @@ class ClipVAE(keras.Model):
 
     def logit_scale(self):
         """CLIP's learnable factor on cosines, at most 100."""
-        return ops.exp(ops.minimum(self.log_scale, math.log(MAX_SCALE)))
+        return ops.exp(_AtMostTheCap()(self.log_scale))
 
     @property
     def seed_generators(self):

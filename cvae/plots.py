@@ -44,9 +44,9 @@ def save_grid(path, rows, labels, title=None, notes=None, headings=()):
     rows = to_uint8(rows)
     count, columns = rows.shape[:2]
     headings = [textwrap.fill(heading, 16) for heading in headings[:columns]]
-    above = (0.4 if title else 0.05) + 0.13 * max((1 + heading.count("\n") for heading in headings), default=0)
-    below = 0.15 + 0.14 * len(notes.splitlines()) if notes else 0.05
-    width, height = LABEL + CELL * columns + 0.05, above + CELL * count + below
+    above = (0.4 if title else 0) + 0.13 * max((1 + heading.count("\n") for heading in headings), default=0)
+    below = 0.15 + 0.14 * len(notes.splitlines()) if notes else 0
+    width, height = LABEL + CELL * columns, above + CELL * count + below
     figure = _figure(width, height, layout="none")
     # One set of axes for all: one a picture took twice as long, after every epoch.
     place = (LABEL / width, below / height, CELL * columns / width, CELL * count / height)
