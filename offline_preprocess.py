@@ -7,14 +7,15 @@ import argparse
 import json
 import os
 import pathlib
+from collections.abc import Iterator
+from typing import Any
 
-from preprocess.captions import THEMES
-from preprocess.errors import run_command
-from preprocess.options import add_shard_options, shard_options
-from preprocess.wording import counted
+from preprocess.coco.captions import THEMES
+from preprocess.utils.errors import counted, run_command
+from preprocess.utils.options import add_shard_options, note_few, shard_options
 
 
-def parse_arguments():
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--zip", required=True, nargs="+", help="archives of images, such as train2017.zip; they are not unpacked"
@@ -30,18 +31,19 @@ def parse_arguments():
         "--theme",
         choices=THEMES,
         default="small",
-        help="small: cow, sheep; large: 11 more; all: every image with a caption (default: small)",
+        help=f"keeps images with a caption that holds one of these words: small: {', '.join(THEMES['small'])}; large: "
+        f"{', '.join(THEMES['large'])}; all: keeps every image with a caption (default: small)",
     )
     parser.add_argument("--words", nargs="+", default=[], metavar="WORD", help="more words to keep images for")
     add_shard_options(parser, "data/bucolic/shards", [64, 128, 224], 512)
     return parser.parse_args()
 
 
-def main():
+def main() -> None:
     arguments = parse_arguments()
     # TensorFlow only writes records here; it would take the GPU's memory for that.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    from preprocess.coco import preprocess_coco
+    from preprocess.coco.build import preprocess_coco
 
     manifest = preprocess_coco(
         arguments.zip,
@@ -51,15 +53,37 @@ def main():
         words=arguments.words,
         **shard_options(arguments),
     )
-    counts = manifest["counts"]
     mentions = json.loads((pathlib.Path(arguments.out) / "captions.json").read_text())["images_that_mention"]
     if unmatched := [word for word in arguments.words if not mentions[word.lower()]]:
         print(f"note: no image is described by: {', '.join(unmatched)}.")
+    print("\n".join(describe(manifest, arguments.theme)))
+    note_few(manifest["counts"], "image")
+    counts = manifest["counts"]
     print(
-        f"Kept {counts['train']} training and {counts['val']} validation images, rejected {counts['rejected']}: "
+        f"Kept {counts['train']:,} training and {counts['val']:,} validation images, rejected {counts['rejected']:,}: "
         f"{counted(len(manifest['shards']), 'shard')} in {arguments.out}."
     )
 
 
-if __name__ == "__main__":
+def describe(manifest: dict[str, Any], theme: str) -> Iterator[str]:
+    """What was found and what became of it, a line each."""
+    found, rejected = manifest["found"], manifest["counts"]["rejected"]
+    bare = found["images"] - found["captioned"]
+    yield f"Found {counted(found['images'], 'image')}" + (f", {bare:,} of them without a caption." if bare else ".")
+    if found["dropped"]:
+        yield f"Dropped {counted(found['dropped'], 'image')} by the theme {theme}, such as:"
+        yield from (f'  "{caption}"' for caption in found["examples"])
+        kept = found["captioned"] - found["dropped"]
+        more = {name: number for name, number in found["would_keep"].items() if number > kept}
+        yield "  " + ", ".join(f"--theme {name} would keep {number:,}" for name, number in more.items()) + "."
+    if rejected:
+        yield f"Rejected {counted(rejected, 'image')}; rejected.csv has the reasons."
+
+
+def command() -> None:
+    """`main` as a command: a user's error ends it with a sentence and exit code 2."""
     run_command(main)
+
+
+if __name__ == "__main__":
+    command()

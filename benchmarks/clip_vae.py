@@ -20,7 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-from preprocess.errors import run_command
+from preprocess.utils.errors import run_command
 
 COUNT, BATCH_SIZE, WIDTH, DEPTH, LATENT_DIM = 60_000, 64, 64, 6, 16
 
@@ -130,9 +130,9 @@ def plain_epochs(epochs):
 
 def our_epochs(epochs):
     """Prints the seconds of each epoch of ours, the first, which compiles, left out."""
-    from cvae.digit_task import build_model, digit_batches, epoch_steps
-    from cvae.training import Settings
-    from preprocess.quiet import import_keras
+    from cvae.systems.digits.task import build_model, digit_batches, epoch_steps
+    from cvae.training.settings import Settings
+    from preprocess.utils.quiet import import_keras
 
     keras = import_keras()
     settings, steps = Settings(batch_size=BATCH_SIZE), epoch_steps(COUNT, BATCH_SIZE)

@@ -17,7 +17,7 @@ from PIL import Image
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-from preprocess.errors import run_command
+from preprocess.utils.errors import run_command
 
 
 def random_vit_b32(folder):

@@ -17,7 +17,7 @@ from PIL import Image
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-from preprocess.errors import run_command
+from preprocess.utils.errors import run_command
 
 
 class Given:
@@ -46,12 +46,12 @@ def random_clip(folder):
 
 def measure(clip, count):
     """Median seconds for encoding `count` pictures, for evaluating them, and for drawing and evaluating them."""
-    from cvae.evaluation import embed_pictures, score_pictures
-    from cvae.generation import BATCH
-    from cvae.photo_task import build_model
-    from cvae.training import Settings
-    from cvae.variants import VARIANTS
-    from preprocess.encoders import EncoderProcess
+    from cvae.evaluation.photos import embed_pictures, score_pictures
+    from cvae.registry import find_variant
+    from cvae.systems.coursework.task import build_model
+    from cvae.training.settings import Settings
+    from cvae.utils.arrays import BATCH
+    from preprocess.embedding.encoders import EncoderProcess
 
     rng = np.random.default_rng(0)
     pictures = rng.random((count, 64, 64, 3), np.float32)
@@ -60,7 +60,7 @@ def measure(clip, count):
     texts, images = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
     ids = np.arange(count)
     as_images = [Image.fromarray((picture * 255).astype(np.uint8)) for picture in pictures]
-    model = build_model(VARIANTS["64-image"], 512, Settings())
+    model = build_model(find_variant("64-image"), 512, Settings())
     model.decode(noise[:BATCH], texts[:BATCH])
 
     def evaluate(model):

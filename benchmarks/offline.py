@@ -23,7 +23,7 @@ from PIL import Image
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-from preprocess.errors import run_command
+from preprocess.utils.errors import run_command
 
 SIZES = (64, 128, 224)
 ROUNDS = 3
@@ -92,8 +92,8 @@ def on_cores(cores):
 
 
 def _preprocess(zip_path, out, workers, answer):
-    from preprocess.coco import preprocess_coco
-    from preprocess.quiet import import_tensorflow
+    from preprocess.coco.build import preprocess_coco
+    from preprocess.utils.quiet import import_tensorflow
 
     import_tensorflow()
     start = time.perf_counter()

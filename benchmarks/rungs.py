@@ -10,6 +10,7 @@ measured again only when the models have changed; but for the milliseconds, whic
 """
 
 import argparse
+import dataclasses
 import functools
 import json
 import pathlib
@@ -21,8 +22,17 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-from preprocess.errors import run_command
-from preprocess.files import atomic_path, sha256, write_text
+from cvae.evaluation import metrics
+from cvae.evaluation.held_out import read_held_out
+from cvae.evaluation.photos import data_to_measure, measure_pictures, measure_reconstructions, reconstruct
+from cvae.runs import Run, read_log
+from cvae.sampling.draw import draw, embed_images, keep_closest, noise_of
+from cvae.sampling.prompts import PROMPTS
+from cvae.training.loop import train
+from cvae.utils.arrays import further_noise
+from cvae.utils.plots import save_grid, save_lines
+from preprocess.utils.errors import run_command
+from preprocess.utils.files import atomic_path, sha256, write_text
 
 # Pictures drawn for one that is kept, and pictures of each prompt and rung in headlines.png.
 BEST_OF, SHOWN = 4, 3
@@ -46,61 +56,50 @@ COLUMNS = {
 
 
 class BestOf:
-    """Draws several pictures where a model draws one, and keeps the one that the encoder finds closest."""
+    """Draws several pictures where a drawer draws one, and keeps the one that the encoder finds closest."""
 
-    def __init__(self, model, encoder):
-        self.model, self.encoder, self.latent_dim = model, encoder, model.latent_dim
+    def __init__(self, drawer, encoder):
+        self.drawer, self.encoder, self.latent_dim = drawer, encoder, drawer.latent_dim
 
     def draw(self, noise, texts):
-        from cvae.generation import keep_closest
-        from cvae.noise import further_noise
-
         more = np.split(further_noise(noise, (BEST_OF - 1) * self.latent_dim), BEST_OF - 1, axis=1)
-        rows = np.stack([np.asarray(self.model.draw(one, texts)) for one in (noise, *more)], axis=1)
+        rows = np.stack([np.asarray(self.drawer.draw(one, texts)) for one in (noise, *more)], axis=1)
         return keep_closest(rows, texts, 1, self.encoder)[:, 0]
 
 
 def train_timed(variant, arguments, **given):
-    """Trains a variant, or goes on with it. Returns (its run folder, the core minutes that it has taken in all)."""
-    from cvae.runs import read_log
-    from cvae.training import settings_of, train
-
-    run = arguments.out / variant
+    """Trains a variant, or goes on with it. Returns (its `Run`, the core minutes that it has taken in all)."""
+    folder = arguments.out / variant
     record = arguments.out / f"{variant}.minutes.json"
-    settings = settings_of(variant, given | {"seed": arguments.seed})
     before, start = (json.loads(record.read_text()) if record.is_file() else 0), time.process_time()
 
     def write_minutes(run):
         write_text(record, json.dumps(before + (time.process_time() - start) / 60))
 
-    if len(read_log(run)) < settings.epochs:
+    if len(read_log(folder)) < given["epochs"]:
         try:
-            train(variant, arguments.data, run, settings, resume=True, on_epoch=write_minutes)
+            given |= {"seed": arguments.seed}
+            train(variant, arguments.data, folder, given, resume=True, on_epoch=write_minutes)
         finally:
-            if run.exists():
-                write_minutes(run)
-    return run, json.loads(record.read_text())
+            if folder.exists():
+                write_minutes(folder)
+    return Run(folder), json.loads(record.read_text())
 
 
 def learn_prior(cvae):
     """The CVAE with its learned prior, and the core minutes that the prior took."""
-    from cvae.generation import load_to_draw
-    from cvae.runs import find_model
-
-    record = cvae.parent / f"prior-of-{sha256(find_model(cvae))[:8]}.minutes.json"
+    record = cvae.folder.parent / f"prior-of-{sha256(cvae.find_model())[:8]}.minutes.json"
     is_timed, start = record.is_file(), time.process_time()
     if not is_timed:
-        for path in cvae.glob("prior-*.keras"):
+        for path in cvae.folder.glob("prior-*.keras"):
             path.unlink()
-    model = load_to_draw(cvae, prior="flow")
+    drawer = cvae.open_drawer(prior="flow")
     if not is_timed:
         write_text(record, json.dumps((time.process_time() - start) / 60))
-    return model, json.loads(record.read_text())
+    return drawer, json.loads(record.read_text())
 
 
 def reconstruction_psnr(model, held_out):
-    from cvae.evaluation import measure_reconstructions, reconstruct
-
     images = held_out.images / np.float32(255)
     return measure_reconstructions(images, reconstruct(model, images, held_out.image_embeddings))["psnr"]
 
@@ -109,25 +108,19 @@ class Meter:
     """Measures a run's rungs, and keeps what it has measured in a folder.
 
     Args:
-        folder: of a `.npz` a rung. run: the run folder. minutes: of a core that its training took.
+        folder: of a `.npz` a rung. run: the run. minutes: of a core that its training took.
         encoder: that of its data. arguments: of the command line.
     """
 
     def __init__(self, folder, run, minutes, encoder, arguments):
-        from cvae.evaluation import check_data
-        from cvae.generation import embed_images, load_to_draw
-        from cvae.held_out import read_held_out
-        from cvae.prompts import PROMPTS
-        from cvae.runs import find_model
-
         self.encoder, self.seed = encoder, arguments.seed
-        _, info = check_data(run, arguments.data, arguments.captions, arguments.seed)
+        info = data_to_measure(run, arguments.data, arguments.captions, arguments.seed)
         self.held_out = read_held_out(info, 64, arguments.captions)
-        made_by = f"{sha256(find_model(run))[:8]}-{arguments.captions}-{arguments.seed}"
-        self.folder = folder / run.name / made_by
+        made_by = f"{sha256(run.find_model())[:8]}-{arguments.captions}-{arguments.seed}"
+        self.folder = folder / run.folder.name / made_by
         self.real = functools.cache(lambda: embed_images(self.held_out.images, encoder, None))
         self.prompts = functools.cache(lambda: encoder.encode_texts(list(PROMPTS)))
-        self.known = {"minutes": minutes, "psnr": reconstruction_psnr(load_to_draw(run), self.held_out)}
+        self.known = {"minutes": minutes, "psnr": reconstruction_psnr(run.model(), self.held_out)}
 
     def measure(self, name, load):
         """A rung by its name and what loads its (model, core minutes beside the run's): (row, prompts' pictures)."""
@@ -143,15 +136,10 @@ class Meter:
         return row | {"milliseconds": self._milliseconds(model)}, pictures
 
     def _measure(self, model):
-        from cvae.evaluation import measure_pictures
-        from cvae.generation import draw
-
         scores = measure_pictures(model, self.held_out, self.encoder, self.seed, self.real())
         return scores, draw(model, self.prompts(), SHOWN, self.seed)
 
     def _milliseconds(self, model):
-        from cvae.generation import draw
-
         seconds = []
         for _ in range(1 + TIMES):
             start = time.perf_counter()
@@ -162,16 +150,12 @@ class Meter:
 
 def measure_priors(run, held_out, seed):
     """A table of how near each prior brings held-out captions' embeddings to those of their images."""
-    from cvae import metrics
-    from cvae.generation import load_to_draw
-
     texts, ids = held_out.texts, held_out.ids
     images = held_out.image_embeddings[ids]
     lines = ["| embedding prior | cosine to the image | own image nearest among 100 |", "|---|---|---|"]
     for prior in PRIORS:
-        model = load_to_draw(run, prior=prior)
-        noise = np.random.default_rng(seed).standard_normal((len(texts), model.latent_dim)).astype(np.float32)
-        guessed = model.guess(noise, texts)
+        drawer = run.open_drawer(prior=prior)
+        guessed = drawer.guess(noise_of(drawer, len(texts), seed), texts)
         found, _ = metrics.r_precision(guessed, images, ids, ids, 100, seed)
         lines.append(f"| {prior} | {np.mean(np.sum(guessed * images, axis=1)):.3f} | {found:.1%} |")
     return "\n".join(lines) + "\n"
@@ -179,26 +163,24 @@ def measure_priors(run, held_out, seed):
 
 def rungs_of_cvae(run, encoder):
     """What `Meter.measure` loads of a CVAE: {name: function}."""
-    from cvae.generation import load_to_draw
 
     def load(best=False):
-        model, more = learn_prior(run)
-        return BestOf(model, encoder) if best else model, more
+        drawer, more = learn_prior(run)
+        return BestOf(drawer, encoder) if best else drawer, more
 
-    return {CVAE: lambda: (load_to_draw(run), 0), LEARNED: load, f"{LEARNED}, best of {BEST_OF}": lambda: load(True)}
+    return {CVAE: lambda: (run.open_drawer(), 0), LEARNED: load, f"{LEARNED}, best of {BEST_OF}": lambda: load(True)}
 
 
 def rungs_of_flow(run, encoder):
     """What `Meter.measure` loads of a flow: ({name: function} of priors and guidance, of steps, the usual's name)."""
-    from cvae.generation import load_to_draw
 
     def load(best=False, sampler="euler", **options):
-        model = load_to_draw(run, **options)
-        getattr(model, "model", model).sampler = sampler
-        return BestOf(model, encoder) if best else model, 0
+        drawer = run.open_drawer(**options)
+        drawer.options = dataclasses.replace(drawer.options, sampler=sampler)
+        return BestOf(drawer, encoder) if best else drawer, 0
 
-    model = load_to_draw(run)
-    usual_prior, usual_guidance = model.prior.kind, model.guidance
+    drawer = run.open_drawer()
+    usual_prior, usual_guidance = drawer.model.embedding_prior.kind, drawer.options.guidance
     asked = [(prior, usual_guidance) for prior in PRIORS]
     asked += [(usual_prior, guidance) for guidance in GUIDANCES]
     rungs = {
@@ -225,8 +207,6 @@ def as_table(rows):
 
 
 def draw_curves(path, rows):
-    from cvae.plots import save_lines
-
     lines = {}
     for row, looks in zip(rows, LOOKS * 2):
         sampler = row["name"].split(",")[0]
@@ -236,9 +216,6 @@ def draw_curves(path, rows):
 
 
 def draw_pictures(out, rows, pictures, flow):
-    from cvae.plots import save_grid
-    from cvae.prompts import PROMPTS
-
     names = [row["name"] for row in rows]
     first = np.stack([drawn[:, 0] for drawn in pictures], axis=1)
     save_grid(out / "rungs.png", first, PROMPTS, headings=names)
@@ -260,19 +237,17 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
 
-    from cvae.generation import encoder_of
-
     out = arguments.out
     given = {"width": arguments.width, "epochs": arguments.flow_epochs, "batch_size": arguments.flow_batch_size}
     flow, minutes = train_timed("64-flow", arguments, **given)
-    with encoder_of(flow) as encoder:
+    with flow.encoder.open() as encoder:
         meter = Meter(out / "measured", flow, minutes, encoder, arguments)
         rungs, steps, usual = rungs_of_flow(flow, encoder)
         of_flow = [meter.measure(name, load) for name, load in rungs.items()]
         step_rows = [meter.measure(name, load)[0] for name, load in steps.items()]
         priors = measure_priors(flow, meter.held_out, arguments.seed)
     cvae, minutes = train_timed("64-image", arguments, epochs=arguments.cvae_epochs)
-    with encoder_of(cvae) as encoder:
+    with cvae.encoder.open() as encoder:
         meter = Meter(out / "measured", cvae, minutes, encoder, arguments)
         of_cvae = [meter.measure(name, load) for name, load in rungs_of_cvae(cvae, encoder).items()]
     rows, pictures = zip(*of_cvae, *of_flow)

@@ -17,18 +17,18 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-from preprocess.errors import run_command
+from preprocess.utils.errors import run_command
 
 
 def build(size, policy, plain):
     import keras
 
-    from cvae.clip_cvae import ClipCVAE
-    from cvae.optimizers import Adam
+    from cvae.nn.optimizers import Adam
+    from cvae.systems.coursework.model import ClipCVAE
 
     keras.utils.set_random_seed(0)
     if plain:
-        with unittest.mock.patch("cvae.clip_cvae.BatchNormalization", keras.layers.BatchNormalization):
+        with unittest.mock.patch("cvae.systems.coursework.model.BatchNormalization", keras.layers.BatchNormalization):
             model = ClipCVAE(size, dtype="float32")
     else:
         model = ClipCVAE(size, dtype=policy)
@@ -39,18 +39,18 @@ def build(size, policy, plain):
 
 def pipeline_seconds(size, batch_size, batches=60):
     """Seconds a batch that the input pipeline takes by itself, on drawn scenes embedded by the small CLIP."""
-    from preprocess.coco import preprocess_coco
-    from preprocess.datasets import load
-    from preprocess.embedding import embed_folder
-    from preprocess.encoders import EncoderProcess
+    from preprocess.coco.build import preprocess_coco
+    from preprocess.embedding.embed import embed_folder
+    from preprocess.embedding.encoders import EncoderProcess
+    from preprocess.pasture import PASTURE_CLIP
     from preprocess.pasture.archive import write_archive
-    from preprocess.pasture.train_clip import CHECKPOINT
+    from preprocess.shards.read import load
 
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         write_archive(folder / "pasture", 600, seed=0, workers=2)
         preprocess_coco(folder / "pasture" / "train2017.zip", folder / "shards", theme="large", workers=2)
-        with EncoderProcess(str(CHECKPOINT)) as encoder:
+        with EncoderProcess(str(PASTURE_CLIP)) as encoder:
             embed_folder(folder / "shards", folder / "embedded", encoder)
         data = iter(load(folder / "embedded", size, "image", "train", batch_size, repeat=True))
         for _ in range(10):
@@ -67,10 +67,10 @@ def main():
     parser.add_argument("--batch-size", type=int, default=16, help="default: %(default)s")
     parser.add_argument("--steps", type=int, default=7, help="steps of each (default: %(default)s)")
     arguments = parser.parse_args()
-    from preprocess.quiet import import_tensorflow
+    from preprocess.utils.quiet import import_tensorflow
 
     import_tensorflow()
-    from cvae.precision import best_policy
+    from cvae.nn.precision import best_policy
 
     rng = np.random.default_rng(0)
     policy = best_policy()

@@ -1,1 +1,59 @@
-"""CLIP-conditioned variational autoencoders in Keras."""
+"""Text to image at a coursework's scale: CLIP-conditioned VAEs and a flow, in Keras.
+
+import cvae
+
+run = cvae.load_run("demo/run")
+run.generate(["white sheep in the snow"], count=4, seed=0).save("pictures")
+"""
+
+import pathlib
+from typing import Any
+
+__version__ = "0.2.0"
+__all__ = ["generate", "load_run", "train"]
+
+
+def load_run(folder: str | pathlib.Path) -> Any:
+    """Opens a run folder: a `cvae.runs.Run`, which generates and evaluates.
+
+    Raises:
+        UserError: it is none.
+    """
+    from cvae.runs import load_run
+
+    return load_run(folder)
+
+
+def generate(run: str | pathlib.Path, prompts: list[str], count: int = 4, seed: int = 0, **options: Any) -> Any:
+    """Draws pictures with the run in a folder: see `cvae.runs.Run.generate`."""
+    return load_run(run).generate(prompts, count, seed, **options)
+
+
+def train(
+    variant: str,
+    data: str | pathlib.Path | None = None,
+    run: str | pathlib.Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    **settings: Any,
+) -> Any:
+    """Trains a variant, as `cvae train` does.
+
+    Args:
+        variant: its name, see `cvae variants`.
+        data: what it is trained on; by default the variant's own folder.
+        run: the run folder; by default runs/VARIANT.
+        resume: whether to go on with the run that is there. overwrite: whether to begin anew in its place.
+        **settings: of `cvae.training.settings.Settings`, such as epochs=20, in place of the variant's own.
+
+    Returns:
+        The `cvae.runs.Run`.
+
+    Raises:
+        UserError: see `cvae.training.loop.train`.
+    """
+    from cvae.training.loop import train
+
+    folder = pathlib.Path(run or f"runs/{variant}")
+    train(variant, data, folder, settings, resume, overwrite)
+    return load_run(folder)

@@ -6,77 +6,216 @@ last.keras           the model and its optimiser after the last finished epoch
 log.csv              the loss and its parts by epoch
 loss.png, samples/   curves, and a grid of pictures for fixed prompts and noise an epoch
 tensorboard/         the same numbers for TensorBoard
+generated/           what `generate` drew, a numbered folder a call; likewise varied/, edited/ and gallery/
 autoencoder/         of a flow, the run of its autoencoder; latents/, what that makes of the photographs
-prior-*.keras        what --prior flow needs: see `cvae.learned_prior`
+prior-*.keras        what --prior flow needs: see `cvae.training.learned_prior`
 """
 
 import csv
+import functools
 import io
 import json
 import pathlib
 import zipfile
 import zlib
+from typing import Any
 
-from cvae.variants import find_variant
-from preprocess.datasets import read_info
-from preprocess.errors import UserError
-from preprocess.files import write_json, write_text
-from preprocess.quiet import import_keras
+from cvae.registry import System, import_models, resolve, system_of
+from preprocess.embedding.encoders import EncoderRecord
+from preprocess.shards.read import DataInfo, read_info
+from preprocess.utils.errors import UserError
+from preprocess.utils.files import write_json, write_text
+from preprocess.utils.quiet import import_keras
 
 BEST, LAST, LOG, CONFIG = "best.keras", "last.keras", "log.csv", "run.json"
+# Columns of log.csv that say how training went, and not how good the model is.
+GAUGES = ("learning_rate", "gradient_norm", "parameter_norm", "seconds", "images_per_second", "peak_memory_mb")
+
+Row = dict[str, Any]
 
 
-def write_config(run, config):
-    write_json(pathlib.Path(run) / CONFIG, config)
+class Run:
+    """A run folder, opened once and handed on.
 
+    Args:
+        folder: the folder.
 
-def read_config(run):
-    """Reads `run.json`.
+    Attributes:
+        folder: its path. config: what run.json holds. variant_name, variant, system: what was trained.
 
     Raises:
         UserError: the folder is not a run.
+
+    Example:
+        >>> run = cvae.load_run("demo/run")
+        >>> run.generate(["white sheep in the snow"], count=4, seed=0).save("pictures")
     """
-    path = pathlib.Path(run) / CONFIG
+
+    def __init__(self, folder: str | pathlib.Path) -> None:
+        self.folder = pathlib.Path(folder)
+        self.config = _read_config(self.folder)
+        self.variant_name: str = self.config["variant"]
+        self.system: System = system_of(self.variant_name)
+        # Of the system's own class, which knows more than all variants do.
+        self.variant: Any = self.system.variants[self.variant_name]
+
+    @classmethod
+    def create(cls, folder: pathlib.Path, config: dict[str, Any]) -> "Run":
+        """Makes a run folder's run.json and opens it."""
+        write_json(folder / CONFIG, config)
+        return cls(folder)
+
+    def __str__(self) -> str:
+        return str(self.folder)
+
+    def __repr__(self) -> str:
+        return f"<run {self.folder}: {self.variant_name}, trained for {len(self.log())} epochs>"
+
+    def update(self, **config: Any) -> None:
+        """Changes what run.json holds."""
+        self.config = self.config | config
+        write_json(self.folder / CONFIG, self.config)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the training was asked for, see `cvae.training.settings.Settings`."""
+        return self.config["settings"]
+
+    @functools.cached_property
+    def encoder(self) -> EncoderRecord:
+        """What embedded the data.
+
+        Raises:
+            UserError: the run's data have no embeddings.
+        """
+        if "clip" not in self.config:
+            raise UserError(f"{self} is a {self.variant_name}, which knows no encoder and no prompts.")
+        return EncoderRecord(self.config["clip"], self.config["clip_spec"], self.config["precision"])
+
+    def data_info(self, hint: str) -> DataInfo:
+        """What it was trained on.
+
+        Raises:
+            UserError: the data are gone, with a hint at what to do then; or see `preprocess.shards.read.read_info`.
+        """
+        if not pathlib.Path(self.config["data"]).is_dir():
+            raise UserError(f"the data of {self}, {self.config['data']}, are not there any more; {hint}.")
+        return read_info(self.config["data"])
+
+    def find_model(self, file_name: str = BEST) -> pathlib.Path:
+        """The path of its model.
+
+        Raises:
+            UserError: there is none yet, or the file is cut short.
+        """
+        path = self.folder / file_name
+        if not path.is_file():
+            raise UserError(
+                f"{self} has no {file_name}, which the first finished epoch leaves; train it with "
+                "`python -m cvae train`."
+            )
+        if not zipfile.is_zipfile(path):
+            raise UserError(f"{path} is damaged; train the run again with --overwrite.")
+        return path
+
+    def model(self, file_name: str = BEST) -> Any:
+        """Loads its model, a `keras.Model`.
+
+        Raises:
+            UserError: there is none yet, or the file is damaged.
+        """
+        return load_keras(self.find_model(file_name))
+
+    def log(self) -> list[Row]:
+        """What log.csv holds, one dict an epoch; an empty list if there is none.
+
+        Raises:
+            UserError: it is damaged.
+        """
+        return read_log(self.folder)
+
+    def generate(self, prompts: list[str], count: int = 4, seed: int = 0, **options: Any) -> Any:
+        """Draws `count` pictures of each prompt: `cvae.sampling.pictures.Pictures`.
+
+        Args:
+            prompts: texts, or digits for a run on digits.
+            count: pictures of each.
+            seed: the same seed draws the same pictures.
+            **options: what `cvae generate --help` lists for its system, such as best_of or guidance.
+
+        Raises:
+            UserError: the run has no model yet; prompts or options that cannot be.
+        """
+        return self._call("generate", list(prompts), count, seed, **options)
+
+    def evaluate(self, data: str | None = None, count: int = 1000, seed: int = 0, **options: Any) -> Any:
+        """Measures it on held-out images, and writes evaluation.json and evaluation.png: a `Report`."""
+        return self._call("evaluate", data, count, seed, **options)
+
+    def change(self, command: str, image: str, **options: Any) -> Any:
+        """Runs one of its system's commands on an image, such as "vary" or "edit": `Pictures`."""
+        return self._call(command, image, **options)
+
+    def vary(self, image: str, **options: Any) -> Any:
+        """Draws variations of a photograph, or changes it towards a prompt: see `cvae vary --help`."""
+        return self.change("vary", image, **options)
+
+    def edit(self, image: str, **options: Any) -> Any:
+        """Changes attributes of a portrait: see `cvae edit --help`."""
+        return self.change("edit", image, **options)
+
+    def _call(self, command: str, *arguments: Any, **options: Any) -> Any:
+        function = self.system.command(command)
+        self.system.check_options(command, options, self.variant_name)
+        return function(self, *arguments, **options)
+
+    def open_drawer(self, **options: Any) -> Any:
+        """What draws its pictures: has `draw(noise, condition)` and `latent_dim`."""
+        import_keras()  # quietly, before what needs it
+        return resolve(self.variant.open_drawer)(self, **options)
+
+    def condition(self, prompts: list[str], clip: str | None = None) -> Any:
+        """What its model is conditioned on for prompts, float32 (n, c).
+
+        Raises:
+            UserError: its model is not asked by prompts; an empty one; or the encoder is not there.
+        """
+        if self.variant.condition_prompts is None:
+            raise UserError(f"{self} is a {self.variant_name}, which draws nothing from prompts; name another run.")
+        return resolve(self.variant.condition_prompts)(self, prompts, clip)
+
+
+def load_run(folder: str | pathlib.Path) -> Run:
+    """Opens a run folder.
+
+    Raises:
+        UserError: it is none.
+    """
+    return Run(folder)
+
+
+def is_run(folder: pathlib.Path) -> bool:
+    """Whether a folder holds a run.json."""
+    return (folder / CONFIG).is_file()
+
+
+def _read_config(folder: pathlib.Path) -> dict[str, Any]:
+    path = folder / CONFIG
     try:
-        config = json.loads(path.read_text())
+        config = json.loads(path.read_text(encoding="utf-8"))
         config["settings"]["batch_size"], config["settings"]["epochs"], config["settings"]["seed"]
         config["variant"], config["data"]
         if "clip" in config:
             config["clip"]["name"], config["clip"]["weights_sha256"], config["clip"]["embedding_dim"]
             config["data_settings"], config["clip_spec"], config["precision"]
     except FileNotFoundError:
-        raise UserError(f"{run} is not a run folder (no {CONFIG}); train one, or name another --run.") from None
+        raise UserError(f"{folder} is not a run folder (no {CONFIG}); train one, or name another --run.") from None
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{path} is not what `python -m cvae train` writes; name the folder of a run.") from None
     return config
 
 
-def read_prompted_config(run):
-    """Reads `run.json` of a model that is asked by prompts, with its "clip", "clip_spec" and "precision".
-
-    Raises:
-        UserError: see `read_config`; or the model knows labels only.
-    """
-    config = read_config(run)
-    if find_variant(config["variant"]).system == "autoencoder":
-        raise UserError(f"{run} is a {config['variant']}, which knows no prompts; name a run of a flow.")
-    if "clip" not in config:
-        raise UserError(f"{run} is a {config['variant']}, which is asked by --labels and not by prompts.")
-    return config
-
-
-def info_of(run, config, hint):
-    """The `preprocess.datasets.DataInfo` of what a run was trained on.
-
-    Raises:
-        UserError: the data are gone, with a hint at what to do then; or see `preprocess.datasets.read_info`.
-    """
-    if not pathlib.Path(config["data"]).is_dir():
-        raise UserError(f"the data of {run}, {config['data']}, are not there any more; {hint}.")
-    return read_info(config["data"])
-
-
-def save_without_optimizer(model, path, plain=None):
+def save_without_optimizer(model: Any, path: pathlib.Path, plain: Any = None) -> Any:
     """Saves a model at a third of the size: Keras' own `include_optimizer=False` does nothing for `.keras` files.
 
     Args:
@@ -94,51 +233,18 @@ def save_without_optimizer(model, path, plain=None):
     return plain
 
 
-def find_model(run, file_name=BEST):
-    """The path of a run's model.
-
-    Raises:
-        UserError: the folder is not a run, has no model yet, or the file is cut short.
-    """
-    read_config(run)
-    path = pathlib.Path(run) / file_name
-    if not path.is_file():
-        raise UserError(
-            f"{run} has no {file_name}, which the first finished epoch leaves; train it with `python -m cvae train`."
-        )
-    if not zipfile.is_zipfile(path):
-        raise UserError(f"{path} is damaged; train the run again with --overwrite.")
-    return path
-
-
-def load_model(run, file_name=BEST):
-    """Loads a run's model.
-
-    Raises:
-        UserError: the folder is not a run, has no model yet, or the file is damaged.
-    """
-    return load_keras(find_model(run, file_name))
-
-
-def load_keras(path):
+def load_keras(path: pathlib.Path) -> Any:
     """Loads a model from a `.keras` file of this project's.
 
     Raises:
         UserError: the file is damaged, or another's.
     """
     keras = import_keras()
-    from cvae import (  # noqa: F401  registers classes by their names
-        attribute_cvae,
-        clip_cvae,
-        clip_cvae_gan,
-        clip_vae,
-        clip_wgan_gp,
-        latent_flow,
-        optimizers,
-        rectified_flow,
-        spatial_vae,
-    )
+    # Classes are registered by their names when their modules are imported.
+    import cvae.nn.optimizers
+    import cvae.nn.rectified_flow  # noqa: F401
 
+    import_models()
     try:
         return keras.models.load_model(path, safe_mode=True)
     # What a damaged or foreign file makes zipfile, h5py and Keras raise; a full memory is not the file's fault.
@@ -158,50 +264,47 @@ def load_keras(path):
         ) from None
 
 
-def write_log(run, history):
-    """Writes log.csv from a list of one dict an epoch."""
+def write_log(folder: pathlib.Path, history: list[Row]) -> None:
+    """Writes log.csv from a list of one dict an epoch. Rows of older versions lack some columns, which stay empty."""
+    names = dict.fromkeys(name for row in history for name in row)
     table = io.StringIO()
-    writer = csv.DictWriter(table, fieldnames=list(history[0]), lineterminator="\n")
+    writer = csv.DictWriter(table, fieldnames=list(names), lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
-    write_text(pathlib.Path(run) / LOG, table.getvalue())
+    write_text(folder / LOG, table.getvalue())
 
 
-def read_log(run):
-    """Reads log.csv as a list of one dict an epoch; an empty one if there is none.
-
-    Raises:
-        UserError: it is damaged.
-    """
-    path = pathlib.Path(run) / LOG
+def read_log(folder: pathlib.Path) -> list[Row]:
+    """Reads log.csv: see `Run.log`."""
+    path = folder / LOG
     if not path.is_file():
         return []
     try:
         with open(path, newline="", encoding="utf-8") as file:
             return [
-                {name: int(value) if name == "epoch" else float(value) for name, value in row.items()}
+                {name: int(value) if name == "epoch" else float(value) for name, value in row.items() if value != ""}
                 for row in csv.DictReader(file)
             ]
     except (ValueError, TypeError):
         raise UserError(f"{path} is damaged; put it back, or begin the run anew with --overwrite.") from None
 
 
-def best_epoch(history):
+def best_epoch(history: list[Row]) -> Row:
     """The row of the lowest validation loss; of a GAN, which has none, the newest."""
     if "val_loss" not in history[0]:
         return history[-1]
     return min(history, key=lambda row: row["val_loss"])
 
 
-def describe_epoch(row):
+def describe_epoch(row: Row) -> str:
     """What a row of the log says, of validation where there was any."""
     validated = "val_loss" in row
-    own = {name: value for name, value in row.items() if name not in ("epoch", "loss", "learning_rate", "val_loss")}
+    own = {name: value for name, value in row.items() if name not in ("epoch", "loss", "val_loss", *GAUGES)}
     parts = {
         name.removeprefix("val_"): value for name, value in own.items() if name.startswith("val_") or not validated
     }
-    parts = ", ".join(f"{name} {value:.{1 if abs(value) >= 10 else 3}f}" for name, value in parts.items())
+    described = ", ".join(f"{name} {value:.{1 if abs(value) >= 10 else 3}f}" for name, value in parts.items())
     if not validated:
-        return f"loss {row['loss']:.5g} in the last epoch ({parts})"
-    where = f" ({parts})" if parts else ""
+        return f"loss {row['loss']:.5g} in the last epoch ({described})"
+    where = f" ({described})" if described else ""
     return f"best validation loss {row['val_loss']:.5g} in epoch {row['epoch']}{where}"

@@ -10,8 +10,9 @@ import zlib
 
 import numpy as np
 
-from preprocess.errors import UserError
-from preprocess.wording import counted
+from preprocess.utils.errors import UserError, counted
+from preprocess.utils.quiet import import_keras
+from preprocess.utils.types import PathLike
 
 IMAGE_SIZE, LABELS = 28, 10
 # Where the files lie if nothing is said.
@@ -39,17 +40,17 @@ class Digits:
     images: dict
     labels: dict
 
-    def describe(self):
+    def describe(self) -> str:
         """What was found, in a sentence."""
         counts = {split: len(labels) for split, labels in self.labels.items()}
         return f"{counts['train']} digits to train on and {counts['test']} to test with, {self.source}"
 
-    def checksum(self):
+    def checksum(self) -> str:
         """The SHA-256 of all images and labels, in hex."""
         digest = hashlib.sha256()
         for split in ("train", "test"):
-            digest.update(np.ascontiguousarray(self.images[split]))
-            digest.update(np.ascontiguousarray(self.labels[split]))
+            digest.update(np.ascontiguousarray(self.images[split]).data)
+            digest.update(np.ascontiguousarray(self.labels[split]).data)
         return digest.hexdigest()
 
 
@@ -69,7 +70,7 @@ def _read(folder, name):
     )
 
 
-def read_idx(folder, name, magic):
+def read_idx(folder: PathLike, name: str, magic: int) -> np.ndarray:
     """Reads an IDX file (http://yann.lecun.com/exdb/mnist).
 
     Args:
@@ -97,7 +98,7 @@ def read_idx(folder, name, magic):
     return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
 
 
-def read_mnist(folder):
+def read_mnist(folder: PathLike) -> Digits:
     """Reads MNIST's four files, gzipped or not.
 
     Returns:
@@ -126,14 +127,12 @@ def read_mnist(folder):
     return Digits(f"MNIST's files in {folder}", {k: v[..., None] for k, v in images.items()}, labels)
 
 
-def download_mnist():
+def download_mnist() -> Digits:
     """MNIST as `keras.datasets` downloads it: `Digits`.
 
     Raises:
         UserError: it cannot be reached.
     """
-    from preprocess.quiet import import_keras
-
     try:
         (train_images, train_labels), (test_images, test_labels) = import_keras().datasets.mnist.load_data()
     # urllib, TensorFlow's file system and a damaged cache raise nearly anything.
@@ -147,7 +146,7 @@ def download_mnist():
     )
 
 
-def small_digits():
+def small_digits() -> Digits:
     """The 1,797 digits of 8 x 8 pixels that scikit-learn ships, upscaled to 28 x 28; every fourth is for testing."""
     from PIL import Image
     from sklearn.datasets import load_digits
@@ -168,7 +167,7 @@ def small_digits():
     )
 
 
-def load_digits(data=None):
+def load_digits(data: str | None = None) -> Digits:
     """The digits to work with.
 
     Args:

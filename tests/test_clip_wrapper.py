@@ -4,14 +4,16 @@ import clip
 import numpy as np
 import pytest
 import torch
-from conftest import PASTURE_CLIP, ROOT, assert_user_error, command, shared, start, wait_for
 from PIL import Image
 
-from clip_wrapper import ClipWrapper, encode_tokens
-from preprocess.encoders import EncoderProcess, load_encoder
-from preprocess.errors import UserError
-from preprocess.files import read_manifest
-from preprocess.records import captions_of, read_shard, shard_paths
+from clip_wrapper import ClipWrapper
+from preprocess.embedding.clip import encode_tokens
+from preprocess.embedding.encoders import EncoderProcess, load_encoder
+from preprocess.pasture import PASTURE_CLIP
+from preprocess.shards.records import captions_of, read_shard, shard_paths
+from preprocess.utils.errors import UserError
+from preprocess.utils.files import read_manifest
+from tests.helpers import ROOT, assert_user_error, command, shared, start, wait_for
 
 SCRIPT = ROOT / "clip_wrapper.py"
 rng = np.random.default_rng(0)
@@ -106,7 +108,7 @@ def test_a_file_that_would_run_code_does_not(tmp_path):
 
     (tmp_path / "harm.pt").write_bytes(pickle.dumps(Harm()))
     process = command(
-        "-c", f"from preprocess.encoders import load_encoder; load_encoder({str(tmp_path / 'harm.pt')!r})"
+        "-c", f"from preprocess.embedding.encoders import load_encoder; load_encoder({str(tmp_path / 'harm.pt')!r})"
     )
     assert process.returncode and "ran" not in process.stdout.split()
 
@@ -172,8 +174,8 @@ def test_embedding_writes_one_embedding_an_image_and_one_a_caption(shards, embed
 def test_embedding_goes_on_shard_by_shard_and_gives_the_same_bytes(shards, embedded, tmp_path):
     import shutil
 
-    from preprocess.embedding import embed_folder
-    from preprocess.files import MANIFEST, write_json
+    from preprocess.embedding.embed import embed_folder
+    from preprocess.utils.files import MANIFEST, write_json
 
     out = tmp_path / "embedded"
     shutil.copytree(embedded, out)
@@ -192,7 +194,7 @@ def test_embedding_goes_on_shard_by_shard_and_gives_the_same_bytes(shards, embed
 def test_lost_and_cut_shards_are_told_or_mended(shards, embedded, tmp_path):
     import shutil
 
-    from preprocess.embedding import embed_folder
+    from preprocess.embedding.embed import embed_folder
 
     source, out = tmp_path / "shards", tmp_path / "embedded"
     shutil.copytree(shards, source)

@@ -1,7 +1,8 @@
 """What holds for every command."""
 
 import pytest
-from conftest import ROOT, command
+
+from tests.helpers import ROOT, command
 
 COMMANDS = [
     [ROOT / "offline_preprocess.py"],
@@ -16,7 +17,7 @@ COMMANDS = [
     ["-m", "cvae", "study"],
     ["-m", "cvae", "win-rates"],
     ["-m", "cvae", "gallery"],
-    ["-m", "cvae.pasture_judge"],
+    ["-m", "cvae.pasture.judge"],
 ]
 
 
@@ -37,6 +38,6 @@ def test_errors_come_without_a_banner(name):
 
 
 def test_an_interruption_says_how_to_go_on():
-    code = "from preprocess.errors import run_command\ndef main(): raise KeyboardInterrupt\nrun_command(main)"
+    code = "from preprocess.utils.errors import run_command\ndef main(): raise KeyboardInterrupt\nrun_command(main)"
     process = command("-c", code)
     assert process.returncode == 130 and "run the same command again" in process.stderr

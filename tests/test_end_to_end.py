@@ -3,11 +3,12 @@
 import csv
 
 import pytest
-from conftest import PASTURE_CLIP, ROOT, command, shared
 from PIL import Image
 
-from cvae.prompts import PROMPTS
-from preprocess.files import read_manifest
+from cvae.sampling.prompts import PROMPTS
+from preprocess.pasture import PASTURE_CLIP
+from preprocess.utils.files import read_manifest
+from tests.helpers import ROOT, command, shared
 
 
 def last_line(process):
@@ -27,7 +28,7 @@ def whole_job(zip_path, folder, variant, clip):
     assert "for 1 epoch:" in last_line(command(*small, "--epochs", 1))
     assert "for 2 epochs" in last_line(command(*small, "--epochs", 2))
     assert "grid.png" in last_line(command("-m", "cvae", "generate", *run, *PROMPTS, "--count", 2))
-    pictures = sorted((folder / "run" / "generated").glob("[0-9]*.png"))
+    pictures = sorted((folder / "run" / "generated" / "1").glob("[0-9]*.png"))
     assert len(pictures) == 2 * len(PROMPTS)
     return read_manifest(folder / "embedded", ""), Image.open(pictures[0])
 

@@ -5,9 +5,9 @@ import time
 import zipfile
 
 import pytest
-from conftest import ROOT, assert_user_error, command, start, wait_for, write_coco
 
-from preprocess.files import PARTIAL
+from preprocess.utils.files import PARTIAL
+from tests.helpers import ROOT, assert_user_error, command, start, wait_for, write_coco
 
 SCRIPT = ROOT / "offline_preprocess.py"
 

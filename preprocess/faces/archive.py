@@ -6,18 +6,19 @@ import pathlib
 import zipfile
 
 import numpy as np
-from tqdm import tqdm
 
-from preprocess.attributes import ATTRIBUTES
+from preprocess.celeba.attributes import ATTRIBUTES
 from preprocess.faces.paint import paint_face
 from preprocess.faces.people import sample_person
-from preprocess.files import MANIFEST, atomic_path, open_folder, write_json, write_text
-from preprocess.parallel import ordered_map
+from preprocess.utils.files import MANIFEST, atomic_path, open_folder, write_json, write_text
+from preprocess.utils.parallel import ordered_map
+from preprocess.utils.progress import progress_bar
+from preprocess.utils.types import PathLike
 
 ARCHIVE, TABLE = "img_align_celeba.zip", "list_attr_celeba.txt"
 
 
-def draw(index, seed=0):
+def draw(index: int, seed: int = 0) -> tuple[bytes, dict[str, bool]]:
     """Draws face number `index`. Returns its JPEG and its attributes, {name: bool}."""
     rng = np.random.default_rng([seed, index])
     person = sample_person(rng)
@@ -26,7 +27,7 @@ def draw(index, seed=0):
     return buffer.getvalue(), person
 
 
-def write_archive(out, count, seed, workers, overwrite=False):
+def write_archive(out: PathLike, count: int, seed: int, workers: int, overwrite: bool = False) -> None:
     """Writes `img_align_celeba.zip` and `list_attr_celeba.txt` to the folder `out`, unless they are there.
 
     Args:
@@ -48,7 +49,7 @@ def _draw_all(out, count, seed, workers):
     rows = []
     with atomic_path(out / ARCHIVE) as partial, zipfile.ZipFile(partial, "w") as archive:
         drawn = ordered_map(functools.partial(draw, seed=seed), range(count), workers)
-        for index, (jpeg, person) in enumerate(tqdm(drawn, "drawing", count, unit="face")):
+        for index, (jpeg, person) in enumerate(progress_bar(drawn, "drawing", count, unit="face")):
             name = f"{index + 1:06d}.jpg"
             # A fixed date, so that the same seed gives the same bytes.
             archive.writestr(zipfile.ZipInfo(f"img_align_celeba/{name}", (2017, 1, 1, 0, 0, 0)), jpeg)

@@ -1,7 +1,11 @@
 """Paints a face of given attributes: background, hair behind, neck, head, features, hair in front, what is worn."""
 
+from typing import Any
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
+
+from preprocess.utils.types import Tensor
 
 WIDTH, HEIGHT = 178, 218
 # Drawn at three times the size and reduced, which smooths every edge.
@@ -28,16 +32,18 @@ class _Pen:
     def _at(self, points):
         return [((x + self.dx) * SCALE, (y + self.dy) * SCALE) for x, y in points]
 
-    def ellipse(self, x, y, rx, ry, fill):
+    def ellipse(self, x: Tensor, y: Tensor, rx: float, ry: float, fill: Any) -> Any:
         self.draw.ellipse([value for point in self._at([(x - rx, y - ry), (x + rx, y + ry)]) for value in point], fill)
 
-    def polygon(self, points, fill):
+    def polygon(self, points: Any, fill: Any) -> Any:
         self.draw.polygon(self._at(points), fill)
 
-    def line(self, points, fill, width):
+    def line(self, points: Any, fill: Any, width: float) -> Any:
         self.draw.line(self._at(points), fill, round(width * SCALE), joint="curve")
 
-    def curve(self, x, y, rx, ry, fill, width, start=0.0, end=np.pi):
+    def curve(
+        self, x: Tensor, y: Tensor, rx: float, ry: float, fill: Any, width: float, start: Any = 0.0, end: Any = np.pi
+    ) -> Any:
         """A part of an ellipse's edge; angles from the right, downwards."""
         angles = np.linspace(start, end, 24)
         self.line([(x + rx * np.cos(a), y + ry * np.sin(a)) for a in angles], fill, width)
@@ -63,8 +69,8 @@ class _Face:
         self.eye_y, self.mouth_y, self.gap = self.y - 6, self.y + 31, 19
 
 
-def paint_face(rng, person):
-    """Paints a face. `person` maps the names of `preprocess.attributes.ATTRIBUTES` to bool. Returns a PIL image."""
+def paint_face(rng: np.random.Generator, person: dict[str, bool]) -> Any:
+    """Paints a face. `person` maps the names of `ATTRIBUTES` to bool. Returns a PIL image."""
     face = _Face(rng, person)
     tone = np.array([rng.uniform(120, 235), rng.uniform(130, 235), rng.uniform(140, 240)])
     rows = np.linspace(1.06, 0.86, HEIGHT * SCALE)[:, None, None] * tone

@@ -1,9 +1,11 @@
 """Who is drawn: attributes chosen by lot, in combinations that people have."""
 
-from preprocess.attributes import ATTRIBUTES, HAIR_COLOURS
+import numpy as np
+
+from preprocess.celeba.attributes import ATTRIBUTES, HAIR_COLOURS
 
 
-def sample_person(rng):
+def sample_person(rng: np.random.Generator) -> dict[str, bool]:
     """Chooses the 40 attributes of a face: {name: bool}. Attractive and High_Cheekbones cannot be drawn: never."""
     person = dict.fromkeys(ATTRIBUTES, False)
 

@@ -2,12 +2,11 @@
 
 import argparse
 
-from preprocess.errors import run_command
-from preprocess.options import parse_drawing_options
-from preprocess.wording import counted
+from preprocess.utils.errors import counted, run_command
+from preprocess.utils.options import parse_drawing_options
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m preprocess.pasture", description=__doc__.split(":")[0] + ".")
     arguments = parse_drawing_options(parser, "data/pasture", 2500)
     from preprocess.pasture.archive import write_archive

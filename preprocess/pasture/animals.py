@@ -4,7 +4,11 @@ Every animal is described in its own units: x runs from -0.5 (rump) to 0.5 (ches
 that one description serves every size and both directions.
 """
 
+from typing import Any
+
 import numpy as np
+
+from preprocess.utils.types import Tensor
 
 COLOURS = {
     "sheep": {"white": (242, 238, 226), "black": (52, 48, 50), "brown": (142, 92, 54), "spotted": (240, 235, 222)},
@@ -37,15 +41,15 @@ class Pen:
     def _point(self, x, y):
         return self.x + self.flip * x * self.length, self.y - y * self.length
 
-    def ellipse(self, x, y, width, height, colour):
+    def ellipse(self, x: Tensor, y: Tensor, width: float, height: float, colour: Any) -> None:
         cx, cy = self._point(x, y)
         w, h = width * self.length / 2, height * self.length / 2
         self.draw.ellipse((cx - w, cy - h, cx + w, cy + h), fill=_shade(colour, self.light))
 
-    def polygon(self, points, colour):
+    def polygon(self, points: Any, colour: Any) -> None:
         self.draw.polygon([self._point(*point) for point in points], fill=_shade(colour, self.light))
 
-    def line(self, points, width, colour):
+    def line(self, points: Any, width: float, colour: Any) -> None:
         width = max(1, round(width * self.length))
         self.draw.line(
             [self._point(*point) for point in points], fill=_shade(colour, self.light), width=width, joint="curve"
@@ -62,7 +66,7 @@ def _legs(pen, rng, xs, top, width, colour, hoof=(40, 34, 32)):
 
 def _spots(pen, rng, colour, x_range, y_range, size):
     """Four large patches along the flank, high and low in turn, each a little irregular."""
-    for index, x in enumerate(np.linspace(*x_range, 4)):
+    for index, x in enumerate(np.linspace(x_range[0], x_range[1], 4)):
         y = y_range[index % 2]
         width, height = size * rng.uniform(0.85, 1.15, 2)
         x, y = x + rng.uniform(-0.015, 0.015), y + rng.uniform(-0.015, 0.015)
@@ -70,7 +74,7 @@ def _spots(pen, rng, colour, x_range, y_range, size):
         pen.ellipse(x + width * 0.2, y - height * 0.15, width * 0.8, height * 0.8, colour)
 
 
-def draw_sheep(pen, rng, coat, grazing):
+def draw_sheep(pen: Any, rng: np.random.Generator, coat: str, grazing: bool) -> None:
     wool = COLOURS["sheep"][coat]
     face = {"white": (64, 56, 54), "black": (28, 26, 28), "brown": (84, 52, 34), "spotted": (60, 52, 50)}[coat]
     _legs(pen, rng, (-0.24, -0.14, 0.12, 0.22), 0.2, 0.06, face)
@@ -90,7 +94,7 @@ def draw_sheep(pen, rng, coat, grazing):
     pen.ellipse(head_x + 0.05, head_y + 0.03, 0.03, 0.03, (235, 235, 230))
 
 
-def draw_cow(pen, rng, coat, grazing):
+def draw_cow(pen: Any, rng: np.random.Generator, coat: str, grazing: bool) -> None:
     hide = COLOURS["cow"][coat]
     muzzle = (214, 166, 150)
     _legs(pen, rng, (-0.38, -0.28, 0.2, 0.3), 0.34, 0.075, _shade(hide, 0.92))
@@ -113,7 +117,7 @@ def draw_cow(pen, rng, coat, grazing):
     pen.ellipse(head_x + 0.03, head_y + 0.04, 0.03, 0.03, (20, 18, 18))
 
 
-def draw_horse(pen, rng, coat, grazing):
+def draw_horse(pen: Any, rng: np.random.Generator, coat: str, grazing: bool) -> None:
     hide = COLOURS["horse"][coat]
     mane = {"white": (196, 186, 170), "black": (22, 20, 22), "brown": (48, 28, 18), "spotted": (84, 50, 32)}[coat]
     _legs(pen, rng, (-0.32, -0.25, 0.2, 0.27), 0.5, 0.05, _shade(hide, 0.94))
@@ -149,7 +153,9 @@ DRAW = {"sheep": draw_sheep, "cow": draw_cow, "horse": draw_horse}
 HEIGHT = {"sheep": 0.8, "cow": 0.9, "horse": 1.1}
 
 
-def draw_animal(draw, rng, animal, coat, x, y, length, light):
+def draw_animal(
+    draw: Any, rng: np.random.Generator, animal: str, coat: str, x: Tensor, y: Tensor, length: float, light: Any
+) -> None:
     """Draws one animal with its feet at pixel (x, y) of an `ImageDraw`; `light` scales its brightness."""
     # Mostly one way and heads up: a model that averages over poses it is not told of draws no pose at all.
     pen = Pen(draw, x, y, length, left=rng.random() < 0.2, light=light)

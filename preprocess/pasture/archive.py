@@ -6,19 +6,21 @@ import io
 import json
 import pathlib
 import zipfile
+from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from preprocess.files import MANIFEST, atomic_path, open_folder, write_json
-from preprocess.parallel import ordered_map
 from preprocess.pasture.paint import HEIGHT_PX, WIDTH, paint_other, paint_scene
 from preprocess.pasture.scenes import captions, other_captions, sample_scene
+from preprocess.utils.files import MANIFEST, atomic_path, open_folder, write_json
+from preprocess.utils.parallel import ordered_map
+from preprocess.utils.progress import progress_bar
+from preprocess.utils.types import PathLike
 
 OTHER_SHARE = 0.2
 
 
-def draw(index, seed=0):
+def draw(index: int, seed: int = 0) -> tuple[bytes, list[str], dict[str, str] | None]:
     """Draws picture number `index`. Returns its JPEG, its captions and its labels (None for other scenes)."""
     rng = np.random.default_rng([seed, index])
     if rng.random() < OTHER_SHARE:
@@ -32,7 +34,7 @@ def draw(index, seed=0):
     return buffer.getvalue(), texts, labels
 
 
-def write_archive(out, count, seed, workers, overwrite=False):
+def write_archive(out: PathLike, count: int, seed: int, workers: int, overwrite: bool = False) -> int:
     """Writes `train2017.zip`, `captions_train2017.json` and `labels.json` to the folder `out`, unless they are there.
 
     labels.json maps an image's id to its attributes, by which pictures can be judged against prompts.
@@ -59,10 +61,12 @@ def write_archive(out, count, seed, workers, overwrite=False):
 
 
 def _draw_all(out, count, seed, workers):
-    images, annotations, labels = [], [], {}
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    labels: dict[int, dict[str, str]] = {}
     with atomic_path(out / "train2017.zip") as partial, zipfile.ZipFile(partial, "w") as archive:
         drawn = ordered_map(functools.partial(draw, seed=seed), range(count), workers)
-        for index, (jpeg, texts, scene) in enumerate(tqdm(drawn, "drawing", count, unit="picture")):
+        for index, (jpeg, texts, scene) in enumerate(progress_bar(drawn, "drawing", count, unit="picture")):
             image_id, name = index + 1, f"{index + 1:012d}.jpg"
             # A fixed date, so that the same seed gives the same bytes.
             archive.writestr(zipfile.ZipInfo(f"train2017/{name}", (2017, 1, 1, 0, 0, 0)), jpeg)

@@ -1,11 +1,13 @@
 """Paints a `Scene`: sky, backdrop, ground, then the animals with their shadows."""
 
 import functools
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from preprocess.pasture.animals import HEIGHT, draw_animal
+from preprocess.pasture.scenes import Scene
 
 WIDTH, HEIGHT_PX = 320, 240
 # Drawn at twice the size and reduced, which smooths every edge.
@@ -191,7 +193,7 @@ def _shadows(image, places, ground, sky):
     image.paste(Image.new("RGB", (W, H), (30, 36, 60)), (0, 0), mask)
 
 
-def paint_scene(rng, scene):
+def paint_scene(rng: np.random.Generator, scene: Scene) -> Any:
     """Paints a scene. Returns an RGB PIL image of 320 x 240 px; the same `rng` state gives the same picture."""
     image = Image.new("RGB", (W, H))
     horizon = int(H * rng.uniform(0.4, 0.46))
@@ -223,7 +225,7 @@ def _finish(image, rng):
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
-def paint_other(rng, place):
+def paint_other(rng: np.random.Generator, place: str) -> Any:
     """Paints a "kitchen" or a "street": the scenes that the caption filter must drop."""
     image = Image.new("RGB", (W, H), _jitter(rng, (214, 204, 186) if place == "kitchen" else (168, 196, 220), 20))
     draw = ImageDraw.Draw(image)
@@ -237,15 +239,15 @@ def paint_other(rng, place):
         draw.rectangle((0, floor - 124, W, floor - 108), fill=(222, 218, 210))
         draw.rectangle((W * 0.4, floor - 180, W * 0.6, floor), fill=(190, 192, 198))
     else:
-        for x in range(0, W, 110):
+        for left in range(0, W, 110):
             top = rng.uniform(0.08, 0.4) * H
-            draw.rectangle((x, top, x + 100, floor), fill=_jitter(rng, (150, 110, 100), 40))
-            for y in range(int(top) + 14, floor - 30, 40):
+            draw.rectangle((left, top, left + 100, floor), fill=_jitter(rng, (150, 110, 100), 40))
+            for above in range(int(top) + 14, floor - 30, 40):
                 for window in (14, 58):
-                    draw.rectangle((x + window, y, x + window + 26, y + 24), fill=(236, 228, 170))
+                    draw.rectangle((left + window, above, left + window + 26, above + 24), fill=(236, 228, 170))
         for _ in range(3):
-            x, y = rng.uniform(0, W - 120), rng.uniform(floor + 10, H - 60)
-            draw.rounded_rectangle((x, y, x + 130, y + 40), 12, fill=_jitter(rng, (170, 60, 60), 70))
-            draw.ellipse((x + 14, y + 28, x + 44, y + 58), fill=(30, 30, 32))
-            draw.ellipse((x + 84, y + 28, x + 114, y + 58), fill=(30, 30, 32))
+            car, y = rng.uniform(0, W - 120), rng.uniform(floor + 10, H - 60)
+            draw.rounded_rectangle((car, y, car + 130, y + 40), 12, fill=_jitter(rng, (170, 60, 60), 70))
+            draw.ellipse((car + 14, y + 28, car + 44, y + 58), fill=(30, 30, 32))
+            draw.ellipse((car + 84, y + 28, car + 114, y + 58), fill=(30, 30, 32))
     return _finish(image, rng)

@@ -51,11 +51,11 @@ class Scene:
     sky: str
 
     @property
-    def held_out(self):
+    def held_out(self) -> bool:
         return (self.animal, self.coat, self.ground, self.sky) in HELD_OUT
 
 
-def sample_scene(rng, include_held_out=False):
+def sample_scene(rng: np.random.Generator, include_held_out: bool = False) -> Scene:
     """Draws a `Scene`, one animal in half of them; combinations in `HELD_OUT` only if asked for."""
     while True:
         values = {name: _pick(rng, values) for name, values in ATTRIBUTES.items()}
@@ -114,7 +114,7 @@ def _sentence(*parts):
     return text[0].upper() + text[1:] + "."
 
 
-def complete_caption(rng, scene):
+def complete_caption(rng: np.random.Generator, scene: Scene) -> str:
     """A caption that tells every attribute of the scene, in one of several orders and wordings."""
     subject, verb = _subject(rng, scene), _pick(rng, VERBS)
     ground, sky = _pick(rng, GROUND_PHRASES[scene.ground]), _pick(rng, SKY_PHRASES[scene.sky])
@@ -128,7 +128,7 @@ def complete_caption(rng, scene):
     return _sentence(*_pick(rng, orders))
 
 
-def captions(rng, scene):
+def captions(rng: np.random.Generator, scene: Scene) -> list[str]:
     """Five captions in COCO's manner: two that tell everything, three that leave something out."""
     ground, sky = _pick(rng, GROUND_PHRASES[scene.ground]), _pick(rng, SKY_PHRASES[scene.sky])
     backdrop = _pick(rng, BACKDROP_PHRASES[scene.backdrop])
@@ -163,6 +163,6 @@ OTHER_CAPTIONS = {
 }
 
 
-def other_captions(rng, place):
+def other_captions(rng: np.random.Generator, place: str) -> list[str]:
     """Five captions of a "kitchen" or a "street", none of them bucolic."""
     return [str(text) for text in rng.permutation(np.array(OTHER_CAPTIONS[place]))[:5]]

@@ -9,17 +9,19 @@ import argparse
 import io
 import pathlib
 import zipfile
+from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from clip_wrapper import encode_tokens
-from preprocess.errors import run_command
-from preprocess.files import atomic_path
+from preprocess.embedding.clip import encode_tokens
+from preprocess.pasture import PASTURE_CLIP
 from preprocess.pasture.samples import draw_samples, scene_of
 from preprocess.pasture.scenes import captions, complete_caption
+from preprocess.utils.errors import run_command
+from preprocess.utils.files import atomic_path
+from preprocess.utils.progress import progress_bar
+from preprocess.utils.types import PathLike, Tensor
 
-CHECKPOINT = pathlib.Path(__file__).with_name("clip.pt")
 IMAGE_SIZE = 64
 SHAPE = {
     "embed_dim": 512,
@@ -37,7 +39,7 @@ MEAN = np.array((0.48145466, 0.4578275, 0.40821073), np.float32)
 STD = np.array((0.26862954, 0.26130258, 0.27577711), np.float32)
 
 
-def to_input(images):
+def to_input(images: Any) -> np.ndarray:
     """uint8 (n, 64, 64, 3) -> CLIP's normalised float32 (n, 3, 64, 64)."""
     return ((images / np.float32(255) - MEAN) / STD).transpose(0, 3, 1, 2)
 
@@ -52,7 +54,7 @@ def _augment(rng, images):
     return np.clip(out * rng.uniform(0.92, 1.08, (len(images), 1, 1, 1)), 0, 255).astype(np.float32)
 
 
-def contrastive_loss(model, images, tokens, labels):
+def contrastive_loss(model: Any, images: Any, tokens: Tensor, labels: Any) -> Any:
     """CLIP's symmetric loss; pairs of two scenes with all the same labels do not count as wrong."""
     import torch
     from torch.nn import functional as F
@@ -66,7 +68,7 @@ def contrastive_loss(model, images, tokens, labels):
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
 
-def train(scenes, steps, batch_size, seed):
+def train(scenes: int, steps: int, batch_size: int, seed: int) -> Any:
     """Trains a `clip.model.CLIP` in the shape `SHAPE`. Returns it in evaluation mode."""
     import clip
     import torch
@@ -78,7 +80,7 @@ def train(scenes, steps, batch_size, seed):
     seen = torch.zeros(SHAPE["vocab_size"], dtype=torch.bool)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.5e-3, total_steps=steps, pct_start=0.1)
-    bar = tqdm(range(steps), "training CLIP", unit="step")
+    bar = progress_bar(range(steps), "training CLIP", unit="step")
     for _ in bar:
         chosen = rng.choice(scenes, batch_size, replace=False)
         texts = []
@@ -103,7 +105,7 @@ def train(scenes, steps, batch_size, seed):
     return model.eval()
 
 
-def retrieval(model, images, labels, seed, among=50):
+def retrieval(model: Any, images: Any, labels: Any, seed: int, among: int = 50) -> float:
     """Share of images whose own complete caption comes first among `among` captions of differing scenes."""
     import clip
     import torch
@@ -123,7 +125,7 @@ def retrieval(model, images, labels, seed, among=50):
     return float(np.mean(right))
 
 
-def save(model, path):
+def save(model: Any, path: PathLike) -> None:
     """Saves a float16 state dict, compressed: most of the 49,408 words' embeddings are zeros."""
     import torch
 
@@ -138,9 +140,9 @@ def save(model, path):
             packed.writestr(zipfile.ZipInfo(member.filename), plain.read(member), zipfile.ZIP_DEFLATED)
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m preprocess.pasture.train_clip", description=__doc__.split("\n")[0])
-    parser.add_argument("--out", default=str(CHECKPOINT), help="checkpoint to write (default: %(default)s)")
+    parser.add_argument("--out", default=str(PASTURE_CLIP), help="checkpoint to write (default: %(default)s)")
     parser.add_argument("--scenes", type=int, default=6000, help="scenes to draw (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=300, help="training steps (default: %(default)s)")
     parser.add_argument("--batch-size", type=int, default=256, help="default: %(default)s")

@@ -4,10 +4,10 @@ import pathlib
 
 import nbformat
 import pytest
-from conftest import ROOT
 
-from cvae import colab
-from preprocess.errors import UserError
+from cvae.notebook_tools import setup
+from preprocess.utils.errors import UserError
+from tests.helpers import ROOT
 
 papermill = pytest.importorskip("papermill")
 
@@ -92,7 +92,7 @@ def test_a_wrong_field_gives_one_sentence_at_once(tmp_path):
         ("5_digits", {"COUNT": 0}, "--count"),
         ("5_digits", {"MAP_COUNT": 1}, "--map-count"),
         ("6_faces", {"ZIP": "gone.zip"}, "gone.zip not found"),
-        ("6_faces", {"VARIANTS": "64-image"}, "is no variant of portraits"),
+        ("6_faces", {"VARIANTS": "64-image"}, "is no variant of faces"),
         ("6_faces", {"ADD": "Smilling"}, "did you mean Smiling"),
         ("6_faces", {"FACES_COUNT": 3}, "--faces-count"),
         ("6_faces", {"EPOCHS": -1}, "--epochs"),
@@ -103,7 +103,7 @@ def test_fields_are_checked_before_the_work_begins(tmp_path, monkeypatch, name, 
     monkeypatch.chdir(tmp_path)
     cells = nbformat.read(FOLDER / f"{name}.ipynb", 4).cells
     form = next(index for index, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", ()))
-    fields = {"colab": colab, "pathlib": pathlib}
+    fields = {"setup": setup, "pathlib": pathlib}
     exec(cells[form].source, fields)
     assert set(wrong) <= set(fields), "a field of that name"
     with pytest.raises(UserError, match=message):

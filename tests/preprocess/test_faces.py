@@ -3,8 +3,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from preprocess.attributes import ATTRIBUTES, HAIR_COLOURS
-from preprocess.celeba import preprocess_celeba, read_attributes
+from preprocess.celeba.attributes import ATTRIBUTES, HAIR_COLOURS
+from preprocess.celeba.build import preprocess_celeba, read_attributes
 from preprocess.faces.archive import ARCHIVE, TABLE, write_archive
 from preprocess.faces.paint import HEIGHT, WIDTH, paint_face
 from preprocess.faces.people import sample_person

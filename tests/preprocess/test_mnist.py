@@ -4,11 +4,11 @@ import struct
 
 import numpy as np
 import pytest
-from conftest import shared
 
 from preprocess import mnist
-from preprocess.errors import UserError
 from preprocess.mnist import FILES, load_digits, read_mnist, small_digits
+from preprocess.utils.errors import UserError
+from tests.helpers import shared
 
 rng = np.random.default_rng(0)
 

@@ -4,9 +4,9 @@ import zipfile
 
 import numpy as np
 import pytest
-from conftest import PASTURE_CLIP, ROOT, assert_user_error, command
 
-from preprocess.captions import THEMES, word_pattern
+from preprocess.coco.captions import THEMES, word_pattern
+from preprocess.pasture import PASTURE_CLIP
 from preprocess.pasture.archive import write_archive
 from preprocess.pasture.paint import paint_other, paint_scene
 from preprocess.pasture.scenes import (
@@ -18,6 +18,7 @@ from preprocess.pasture.scenes import (
     complete_caption,
     sample_scene,
 )
+from tests.helpers import ROOT, assert_user_error, command
 
 SCENE = Scene("sheep", "white", "one", "grass", "open", "blue")
 
@@ -100,7 +101,7 @@ def test_the_command_draws_once_and_says_what_it_made(tmp_path):
 
 def test_the_small_clip_is_small():
     assert PASTURE_CLIP.stat().st_size < 8e6
-    assert (ROOT / "cvae" / "pasture_judge.weights.h5").stat().st_size < 4e6
+    assert (ROOT / "cvae" / "pasture" / "judge.weights.h5").stat().st_size < 4e6
 
 
 @pytest.mark.slow

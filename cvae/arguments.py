@@ -1,0 +1,69 @@
+"""The settings of trainings and the options of systems as arguments of the command line."""
+
+import argparse
+from typing import Any
+
+from cvae.registry import Option, all_variants, systems_with
+from cvae.training.settings import NAMES, PRECISIONS, describe_defaults
+
+SETTINGS_HELP = "default: the variant's own, see below"
+
+
+def defaults_of_all() -> str:
+    """What every variant takes if nothing is given, those that take the same in one line."""
+    groups: dict[str, list[str]] = {}
+    for name, variant in all_variants().items():
+        groups.setdefault(describe_defaults(variant), []).append(name)
+    lines = [f"  {', '.join(names)}:\n      {what}" for what, names in groups.items()]
+    return (
+        "defaults:\n" + "\n".join(lines) + "\n  Where images are few, batches are halved until an epoch has 20 steps."
+    )
+
+
+def add_settings(parser: Any) -> None:
+    """Adds the settings of a training, see `cvae.training.settings.Settings`."""
+    parser.add_argument("--epochs", type=int, help=f"epochs of each stage in all ({SETTINGS_HELP})")
+    parser.add_argument("--batch-size", type=int, help=f"images a step ({SETTINGS_HELP})")
+    parser.add_argument("--learning-rate", type=float, help=f"Adam's ({SETTINGS_HELP})")
+    parser.add_argument(
+        "--decay",
+        action=argparse.BooleanOptionalAction,
+        help=f"lower the learning rate to nearly 0 over the epochs ({SETTINGS_HELP})",
+    )
+    parser.add_argument("--width", type=float, help="factor on the channels, below 1 for small machines (default: 1)")
+    parser.add_argument("--seed", type=int, help="of weights, noise and order (default: 0)")
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, help="default: mixed_bfloat16 where the hardware has it, else float32"
+    )
+
+
+def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the command line gives of `cvae.training.settings.Settings`."""
+    return {name: getattr(arguments, name) for name in NAMES if getattr(arguments, name) is not None}
+
+
+def add_options(parser: Any, command: str) -> None:
+    """Adds the options that systems have for a command; one that several have stands there once."""
+    by_name: dict[str, list[tuple[str, Option]]] = {}
+    systems = systems_with(command)
+    for system in systems:
+        for option in system.options.get(command, ()):
+            by_name.setdefault(option.name, []).append((system.name, option))
+    for owners in by_name.values():
+        option = owners[0][1]
+        settings = {"action": option.action} if option.action else {"type": option.type, "nargs": option.nargs}
+        parser.add_argument(option.flag, help=_help_of(owners, len(systems)), metavar=option.metavar, **settings)
+
+
+def _help_of(owners: list[tuple[str, Option]], systems: int) -> str:
+    names = {option.help: [name for name, other in owners if other.help == option.help] for _, option in owners}
+    if len(names) == 1 and len(owners) == systems:
+        return owners[0][1].help
+    return "; ".join(f"{' and '.join(whose)}: {text}" for text, whose in names.items())
+
+
+def given_options(arguments: argparse.Namespace, command: str) -> dict[str, Any]:
+    """What the command line gives of the options that systems have for a command."""
+    names = {option.name for system in systems_with(command) for option in system.options.get(command, ())}
+    found = {name: getattr(arguments, name) for name in sorted(names)}
+    return {name: value for name, value in found.items() if value is not None}

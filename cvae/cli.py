@@ -1,0 +1,284 @@
+"""The models' command line. It names no system: what each can do, and with which options, is in the registry."""
+
+import argparse
+import pathlib
+import sys
+from typing import Any
+
+from cvae.arguments import add_options, add_settings, defaults_of_all, given_options, given_settings
+from cvae.registry import find_systems, find_variant, systems_with
+from preprocess.utils.errors import UserError, counted, run_command
+
+
+def _add_train(commands: Any) -> None:
+    parser = commands.add_parser(
+        "train",
+        help="train a variant on embedded shards",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=defaults_of_all(),
+    )
+    parser.add_argument(
+        "--variant", metavar="NAME", help="what to train, see `cvae variants`; with --resume not needed"
+    )
+    parser.add_argument(
+        "--data",
+        help="embedded shards, or for digits a folder with MNIST's four files or `download` (default: where the "
+        "README's commands put the system's data; with --resume the run's)",
+    )
+    parser.add_argument("--run", help="run folder (default: runs/NAME)")
+    add_settings(parser)
+    parser.add_argument(
+        "--prompts", metavar="FILE",
+        help="a text file of prompts, one a line, that are drawn after every epoch (default: captions of validation "
+        "images)",
+    )  # fmt: skip
+    there = parser.add_mutually_exclusive_group()
+    there.add_argument(
+        "--resume", action="store_true",
+        help="go on with the run where it stopped, with the settings that it has; a larger --epochs trains it on",
+    )  # fmt: skip
+    there.add_argument("--overwrite", action="store_true", help="begin anew in place of the run that is there")
+    parser.set_defaults(function=_train)
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from cvae.runs import Run, best_epoch, describe_epoch
+    from cvae.training.loop import train
+
+    if not arguments.variant and not arguments.run:
+        raise UserError("give --variant what to train, such as 64-image, or --run and --resume what to go on with.")
+    if arguments.variant:
+        find_variant(arguments.variant)
+    folder = pathlib.Path(arguments.run or f"runs/{arguments.variant}")
+    history = train(
+        arguments.variant,
+        arguments.data,
+        folder,
+        given_settings(arguments),
+        arguments.resume,
+        arguments.overwrite,
+        prompts=_read_prompts(arguments.prompts),
+    )
+    run = Run(folder)
+    print(
+        f"Trained {run.variant_name} for {counted(len(history), 'epoch')}: {describe_epoch(best_epoch(history))}; "
+        f"in {folder}."
+    )
+
+
+def _read_prompts(path: str | None) -> list[str] | None:
+    if path is None:
+        return None
+    try:
+        lines = [line.strip() for line in pathlib.Path(path).read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}); give --prompts a text file of prompts.") from None
+    if not any(lines):
+        raise UserError(f"{path} holds no prompts; write one a line.")
+    return [line for line in lines if line]
+
+
+def _add_run(parser: Any, what: str = "run folder, such as runs/64-image") -> None:
+    parser.add_argument("--run", required=True, help=what)
+
+
+def _add_out(parser: Any, name: str) -> None:
+    parser.add_argument(
+        "--out",
+        help="a file, such as picture.png, or a folder; what is there stays, and a number is added (default: a new "
+        f"folder in the run's {name}/)",
+    )
+
+
+def _add_generate(commands: Any) -> None:
+    parser = commands.add_parser("generate", help="draw pictures for prompts")
+    _add_run(parser)
+    parser.add_argument("prompts", nargs="*", default=[], metavar="PROMPT", help="what to draw, in quotes")
+    parser.add_argument("--count", type=int, default=4, help="pictures of each (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same pictures (default: 0)")
+    add_options(parser, "generate")
+    _add_out(parser, "generated")
+    parser.set_defaults(function=_generate)
+
+
+def _generate(arguments: argparse.Namespace) -> None:
+    from cvae.runs import load_run
+
+    run = load_run(arguments.run)
+    options = given_options(arguments, "generate")
+    out = _output(arguments.out)
+    pictures = run.generate(arguments.prompts, arguments.count, arguments.seed, **options)
+    path = _save(pictures, out, run, "generated")
+    print(f"Drew {counted(arguments.count, 'picture')} for each of {counted(len(pictures), 'prompt')}: {path}.")
+
+
+def _output(out: str | None) -> str | None:
+    """The output that was asked for, checked before the work begins."""
+    from cvae.sampling.pictures import check_output
+
+    if out is not None:
+        check_output(out)
+    return out
+
+
+def _save(pictures: Any, out: str | None, run: Any, name: str) -> pathlib.Path:
+    from preprocess.utils.files import next_folder
+
+    return pictures.save(out or next_folder(run.folder / name))
+
+
+def _add_evaluate(commands: Any) -> None:
+    parser = commands.add_parser("evaluate", help="measure a run on held-out images")
+    _add_run(parser)
+    parser.add_argument("--data", help="what to measure it on (default: what the run was trained with)")
+    parser.add_argument(
+        "--count", type=int, default=1000,
+        help="how many pictures to draw at most, one a caption; for digits, how many images the bounds are measured "
+        "on (default: 1000)",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same figures (default: 0)")
+    add_options(parser, "evaluate")
+    parser.set_defaults(function=_evaluate)
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    from cvae.runs import load_run
+
+    run = load_run(arguments.run)
+    options = given_options(arguments, "evaluate")
+    report = run.evaluate(arguments.data, arguments.count, arguments.seed, **options)
+    print(report)
+    print(f"Measured {run}: {report.place}.")
+
+
+def _add_compare(commands: Any) -> None:
+    names = [system.name for system in systems_with("compare")]
+    parser = commands.add_parser("compare", help="train a system's models and show them side by side")
+    parser.add_argument("--system", choices=names, default=names[0], help="whose models (default: %(default)s)")
+    parser.add_argument("--data", help="embedded shards (default: the system's own folder)")
+    parser.add_argument("--out", help="output folder, in which finished models stay (default: in runs/)")
+    add_options(parser, "compare")
+    add_settings(parser)
+    parser.set_defaults(function=_compare)
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    [system] = [system for system in find_systems() if system.name == arguments.system]
+    options = given_options(arguments, "compare")
+    system.check_options("compare", options, f"comparison of the {system.name}")
+    report = system.command("compare")(arguments.data, arguments.out, given_settings(arguments), **options)
+    print(report)
+    models = len({row["variant"] for row in report.figures})
+    print(f"Compared {counted(models, 'model')} in {counted(len(report.figures), 'row')}: {report.place}.")
+
+
+def _add_image_commands(commands: Any) -> None:
+    for system in find_systems():
+        for name, (_, about) in system.image_commands.items():
+            parser = commands.add_parser(name, help=about)
+            _add_run(parser, f"run folder of: {', '.join(system.variants)}")
+            parser.add_argument("image", help="an image's file")
+            add_options(parser, name)
+            _add_out(parser, name)
+            parser.set_defaults(function=_run_image_command, command=name)
+
+
+def _run_image_command(arguments: argparse.Namespace) -> None:
+    from cvae.runs import load_run
+
+    run, name = load_run(arguments.run), arguments.command
+    out = _output(arguments.out)
+    pictures = run.change(name, arguments.image, **given_options(arguments, name))
+    path = _save(pictures, out, run, name)
+    drawn = counted(pictures.arrays.shape[1] - 1, "picture")
+    print(f"Drew {drawn} beside {arguments.image}: {path}.")
+
+
+def _add_study(commands: Any) -> None:
+    parser = commands.add_parser("study", help="make a page on which people choose between two runs, blind")
+    parser.add_argument("runs", nargs=2, metavar="RUN", help="the two run folders")
+    parser.add_argument("--out", default="study.html", help="the page (default: %(default)s)")
+    parser.add_argument("--pairs", type=int, default=3, help="pairs a prompt and question (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of noise, order and sides (default: 0)")
+    parser.add_argument("--clip", help="the encoder, if it has moved since the data were embedded")
+    parser.set_defaults(function=_study)
+
+
+def _study(arguments: argparse.Namespace) -> None:
+    from cvae.evaluation.study import make_study
+
+    one, other = arguments.runs
+    count, page = make_study(one, other, arguments.out, arguments.pairs, arguments.seed, clip=arguments.clip)
+    print(f"Wrote {counted(count, 'question')} to {page}; open it in a browser, answer, save the answers.")
+
+
+def _add_win_rates(commands: Any) -> None:
+    parser = commands.add_parser("win-rates", help="count the answers that a study's page saved")
+    parser.add_argument("answers", nargs="+", metavar="JSON", help="files that the page saved")
+    parser.set_defaults(function=_win_rates)
+
+
+def _win_rates(arguments: argparse.Namespace) -> None:
+    from cvae.evaluation.study import format_win_rates, win_rates
+
+    print(format_win_rates(*win_rates(arguments.answers)))
+
+
+def _add_gallery(commands: Any) -> None:
+    parser = commands.add_parser("gallery", help="draw prompts of drawn scenes and count what is right in the pictures")
+    _add_run(parser, "run folder of a model trained on drawn scenes, such as demo/run")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same pictures (default: 0)")
+    parser.add_argument("--out", help="output folder; what is there stays (default: a new one in the run's gallery/)")
+    parser.add_argument("--clip", help="the encoder, if it has moved since the data were embedded")
+    parser.set_defaults(function=_gallery)
+
+
+def _gallery(arguments: argparse.Namespace) -> None:
+    from cvae.pasture.gallery import JUDGED_PICTURES, format_table, make_gallery
+    from cvae.runs import load_run
+
+    table, out = make_gallery(load_run(arguments.run), arguments.out, arguments.seed, arguments.clip)
+    print(format_table(table))
+    print(
+        f"{table['all']['right']:.1%} of attributes right in {JUDGED_PICTURES} pictures a prompt, of combinations "
+        f"that were never drawn for training: {out}/gallery.png."
+    )
+
+
+def _add_variants(commands: Any) -> None:
+    parser = commands.add_parser("variants", help="list what can be trained, and which to take for what")
+    parser.set_defaults(function=_variants)
+
+
+def _variants(arguments: argparse.Namespace) -> None:
+    for system in find_systems():
+        print(f"{system.name}: {system.about}")
+        for name, variant in system.variants.items():
+            cost = f"; {variant.cost}" if variant.cost else ""
+            print(f"  {name:<22} {variant.image_size:>3} px  conditioned on {variant.conditioned_on}{cost}")
+
+
+COMMANDS = (
+    _add_train, _add_variants, _add_generate, _add_image_commands, _add_evaluate, _add_compare, _add_study,
+    _add_win_rates, _add_gallery,
+)  # fmt: skip
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(prog="cvae", description="Trains models and draws pictures with them.")
+    commands = parser.add_subparsers(title="commands", required=True)
+    for add in COMMANDS:
+        add(commands)
+    return parser
+
+
+def main() -> None:
+    """Runs the command line; a user's error ends it with a sentence and exit code 2."""
+    again = "run the same command again" + (" with --resume" if sys.argv[1:2] == ["train"] else "")
+
+    def run() -> None:
+        arguments = build_parser().parse_args()
+        arguments.function(arguments)
+
+    run_command(run, f"{again} to go on")

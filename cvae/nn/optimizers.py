@@ -1,0 +1,83 @@
+"""Keras' Adam, with TensorFlow's fused kernel."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def _dense(gradient):
+    """A gradient as a tensor: that of an embedding on TensorFlow is a list of rows."""
+    return ops.convert_to_tensor(gradient)
+
+
+@keras.saving.register_keras_serializable("cvae")
+class Adam(keras.optimizers.Adam):
+    """`keras.optimizers.Adam` that updates a variable in one pass over it (Kingma and Ba 2014).
+
+    Keras 3 writes an update out in a dozen operations; on a CPU the fused kernel takes a third of their time, for few
+    large variables as for many small ones. State, arguments and results are the same (see the tests), except that the
+    gradient of an embedding is summed over a batch before it is squared, as on other backends. Those, and `amsgrad`,
+    keep Keras' way.
+
+    It also keeps the norm of the gradients, before they are clipped: see `mean_gradient_norm`. That is not saved.
+    """
+
+    def build(self, variables: Any) -> None:
+        built = self.built
+        super().build(variables)
+        if not built:
+            # The sum of the norms, and how many there were.
+            self._norms = self.add_variable(shape=(2,), dtype="float32", name="gradient_norms")
+
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        grads = list(grads)
+        super().apply(grads, trainable_variables)
+        squares = [ops.sum(ops.square(ops.cast(_dense(grad), "float32"))) for grad in grads if grad is not None]
+        self._norms.assign_add(ops.stack([ops.sqrt(sum(squares)), 1.0]))
+
+    def mean_gradient_norm(self) -> float:
+        """The mean norm of the gradients of all steps since `reset_gradient_norm`."""
+        total, count = np.asarray(self._norms)
+        return float(total / max(count, 1))
+
+    def reset_gradient_norm(self) -> None:
+        """Begins a new mean."""
+        if self.built:
+            self._norms.assign(np.zeros(2, np.float32))
+
+    def _saved_variables(self):
+        return [variable for variable in self.variables if variable is not getattr(self, "_norms", None)]
+
+    def save_own_variables(self, store: Any) -> None:
+        for index, variable in enumerate(self._saved_variables()):
+            store[str(index)] = variable.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        variables = self._saved_variables()
+        if len(store.keys()) != len(variables):
+            raise ValueError(f"the file has {len(store.keys())} variables of the optimiser, not {len(variables)}")
+        for index, variable in enumerate(variables):
+            variable.assign(store[str(index)])
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        if keras.backend.backend() != "tensorflow" or self.amsgrad:
+            return super().update_step(gradient, variable, learning_rate)
+        import tensorflow as tf
+
+        dtype = variable.dtype
+        step = ops.cast(self.iterations + 1, dtype)
+        index = self._get_variable_index(variable)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=ops.power(ops.cast(self.beta_1, dtype), step),
+            beta2_power=ops.power(ops.cast(self.beta_2, dtype), step),
+            lr=ops.cast(learning_rate, dtype),
+            beta1=ops.cast(self.beta_1, dtype),
+            beta2=ops.cast(self.beta_2, dtype),
+            epsilon=ops.cast(self.epsilon, dtype),
+            grad=tf.cast(tf.convert_to_tensor(gradient), dtype),
+        )

@@ -1,0 +1,105 @@
+"""Sampling from a flow: pure functions of a network, noise, conditions and options, compiled as one graph."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+# The network is asked for no later time, since training hardly ever draws one: first steps that it guessed took
+# a quarter off the CLIPScore of photographs' captions.
+LATEST = 0.96
+SAMPLERS = ("euler", "heun")
+
+
+@dataclasses.dataclass(frozen=True)
+class SamplerOptions:
+    """How to follow a flow's velocity.
+
+    Attributes:
+        guidance: from 0. 1 follows the condition as the data do; more goes further from what is drawn without it
+            (classifier-free guidance, Ho and Salimans 2022, arXiv 2207.12598).
+        steps: from noise to data, from 1.
+        sampler: "euler", which evaluates the velocity once a step, or "heun", twice.
+
+    Raises:
+        ValueError: another sampler, or no steps.
+    """
+
+    guidance: float = 3.0
+    steps: int = 12
+    sampler: str = "euler"
+
+    def __post_init__(self) -> None:
+        if self.sampler not in SAMPLERS:
+            raise ValueError(f"sampler is one of {', '.join(SAMPLERS)}, not {self.sampler}")
+        if self.steps < 1:
+            raise ValueError(f"steps is at least 1, not {self.steps}")
+
+
+DEFAULT = SamplerOptions()
+
+
+def velocity(network: Any, x: Any, time: Any, condition: Any, guidance: Any) -> Any:
+    """The velocity at a time, guided: what the condition changes, `guidance` times; None for the network's own."""
+    times = ops.ones_like(x[:, 0] if len(x.shape) == 2 else x[:, 0, 0, 0]) * ops.minimum(time, LATEST)
+    if guidance is None:
+        return network([x, times, condition])
+    both = [ops.concatenate([x, x]), ops.concatenate([times, times])]
+    conditional, unconditional = ops.split(network([*both, ops.concatenate([condition, ops.zeros_like(condition)])]), 2)
+    return unconditional + guidance * (conditional - unconditional)
+
+
+def integrate(network: Any, x: Any, condition: Any, times: Any, guidance: Any, sampler: str) -> Any:
+    """Follows the velocity through times, of which 1 is noise and 0 data.
+
+    Args:
+        network: [x (n, *shape), times (n,), condition (n, c)] to a velocity, shaped as x.
+        x: float32 (n, *shape). condition: float32 (n, c). times: float32 (steps + 1,).
+        guidance: a scalar, or None for the network's own velocity. sampler: see `SamplerOptions`.
+
+    Returns:
+        float32 (n, *shape).
+    """
+
+    def step(index: Any, x: Any) -> Any:
+        now, then = times[index], times[index + 1]
+        slope = velocity(network, x, now, condition, guidance)
+        if sampler == "heun":
+            further = velocity(network, x + (then - now) * slope, then, condition, guidance)
+            slope = 0.5 * (slope + further)
+        return x + (then - now) * slope
+
+    return ops.fori_loop(0, ops.shape(times)[0] - 1, step, x)
+
+
+def compile_integration(network: Any, guided: bool, sampler: str) -> Callable[..., Any]:
+    """`integrate` for a network as one compiled graph: a function (x, condition, times, guidance) of arrays."""
+
+    def run(x: Any, condition: Any, times: Any, guidance: Any) -> Any:
+        return integrate(network, x, condition, times, guidance if guided else None, sampler)
+
+    if keras.backend.backend() == "jax":
+        return _compile_on_jax(network, run)
+    import tensorflow as tf
+
+    return tf.function(run, reduce_retracing=True)
+
+
+def _compile_on_jax(network: Any, run: Callable[..., Any]) -> Callable[..., Any]:
+    import jax
+
+    # The weights are an argument: as constants they would be those of the first call for ever.
+    @jax.jit
+    def stateless(values: list[Any], *arrays: Any) -> Any:
+        with keras.StatelessScope(state_mapping=zip(network.variables, values)):
+            return run(*arrays)
+
+    return lambda *arrays: stateless([variable.value for variable in network.variables], *arrays)
+
+
+def times_between(start: float, end: float, steps: int) -> np.ndarray:
+    """The times of so many equal steps, float32 (steps + 1,)."""
+    return np.linspace(start, end, steps + 1, dtype=np.float32)

@@ -1,0 +1,1 @@
+"""Judging pictures of drawn scenes."""

@@ -1,0 +1,94 @@
+"""Faces from descriptions: three models of CelebA's portraits."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from cvae.registry import Option, System, Variant
+from cvae.sampling.options import CLIP
+
+DATA = "data/faces/embedded"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FaceVariant(Variant):
+    """A model of CelebA's portraits.
+
+    Attributes:
+        model: "cvae", "cvae-gan" or "wgan-gp".
+    """
+
+    model: str
+    task = "cvae.systems.faces.task:FaceTask"
+    condition_prompts = "cvae.systems.faces.conditions:condition_prompts"
+
+    @property
+    def can_edit(self) -> bool:
+        """Whether its model encodes portraits and is conditioned on attributes."""
+        return self.condition != "text" and self.model != "wgan-gp"
+
+
+# What the conditions are in words, and the endings of variants' names.
+_CONDITIONS = {
+    "attributes": ("40 attributes", ""),
+    "text": ("a sentence's CLIP embedding", "-text"),
+    "both": ("40 attributes and a sentence's CLIP embedding", "-both"),
+}
+_CELEBA: Mapping[str, Mapping[str, Any]] = {
+    "cvae": {"epochs": 60, "decay": True, "least_steps": 1500},
+    "cvae-gan": {"epochs": 60, "learning_rate": 2e-4, "least_steps": 3000},
+    "wgan-gp": {"epochs": 200, "learning_rate": 1e-4, "least_steps": 10_000},
+}
+
+_MINUTES = {"cvae": "10", "cvae-gan": "27", "wgan-gp": "40 to 70"}
+
+
+def _variant(model: str, condition: str) -> FaceVariant:
+    return FaceVariant(
+        image_size=64,
+        condition=condition,
+        conditioned_on=_CONDITIONS[condition][0],
+        theme="portraits",
+        data=DATA,
+        batch_size=64,
+        cost={"cvae": "10 min", "cvae-gan": "27 min", "wgan-gp": "40 to 70 min"}[model]
+        + " on 6,000 faces, --width 0.5",
+        model=model,
+        **_CELEBA[model],
+    )
+
+
+SYSTEM = System(
+    name="faces",
+    about="three models that draw a face from a description",
+    variants={
+        f"celeba-{model}{ending}": _variant(model, condition)
+        for condition, (_, ending) in _CONDITIONS.items()
+        for model in _CELEBA
+    },
+    models=("cvae.systems.faces.cvae", "cvae.systems.faces.cvae_gan", "cvae.systems.faces.wgan_gp"),
+    commands={
+        "generate": "cvae.sampling.generate:generate",
+        "evaluate": "cvae.systems.faces.evaluate:evaluate",
+        "compare": "cvae.systems.faces.compare:compare",
+    },
+    image_commands={"edit": ("cvae.systems.faces.edit:edit", "change attributes of a portrait")},
+    options={
+        "generate": (CLIP,),
+        "evaluate": (CLIP,),
+        "compare": (
+            Option(
+                "variants",
+                "which to compare, separated by commas (default: the three conditioned on attributes)",
+                metavar="NAMES",
+            ),
+        ),
+        "edit": (
+            Option("add", "an attribute to add, such as Smiling; can be repeated", action="append", metavar="NAME"),
+            Option("remove", "an attribute to take away; can be repeated", action="append", metavar="NAME"),
+            Option("described", "what the portrait shows (default: a classifier guesses)", metavar="TEXT"),
+            CLIP,
+        ),
+    },
+    notebook="notebooks/6_faces.ipynb",
+)

@@ -1,0 +1,101 @@
+"""Photographs as an autoencoder's latents, encoded once and kept, so that a flow's epochs cost the flow alone."""
+
+import dataclasses
+import pathlib
+import shutil
+import zipfile
+from typing import Any
+
+import numpy as np
+
+from cvae.utils.arrays import in_batches
+from preprocess.shards.read import DataInfo
+from preprocess.shards.records import embeddings_of, image_of, read_shard
+from preprocess.utils.files import atomic_path, sha256, write_text
+from preprocess.utils.progress import progress_bar
+from preprocess.utils.quiet import import_tensorflow
+from preprocess.utils.types import PathLike
+
+# Beside the latents, the hash of the autoencoder's file.
+MADE_BY = "autoencoder.sha256"
+
+
+@dataclasses.dataclass(frozen=True)
+class Latents:
+    """n photographs of one split.
+
+    Attributes:
+        grids: float16 (n, 2, height, width, channels): of each photograph, and of its mirror image.
+        embeddings: float32 (n, d), of the photographs. texts: float32 (m, d), of their captions.
+        ids: int (m,), which photograph each caption describes.
+    """
+
+    grids: np.ndarray
+    embeddings: np.ndarray
+    texts: np.ndarray
+    ids: np.ndarray
+
+
+def has_latents_of(model_path: pathlib.Path, folder: PathLike) -> bool:
+    """Whether a folder's latents, of all shards or some, are those of the model in a file as it is now."""
+    path = pathlib.Path(folder) / MADE_BY
+    return model_path.is_file() and path.is_file() and path.read_text() == sha256(model_path)
+
+
+def encode_latents(autoencoder: Any, model_path: pathlib.Path, info: DataInfo, folder: PathLike) -> None:
+    """Writes a `.npz` for each shard that has none yet; those of another autoencoder are made anew.
+
+    Args:
+        autoencoder: has `encode(images)` and `image_size`. model_path: the file that it was loaded from.
+        info: a `preprocess.shards.read.DataInfo`.
+        folder: where the files are kept.
+    """
+    import_tensorflow()
+    if not has_latents_of(model_path, folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        write_text(pathlib.Path(folder) / MADE_BY, sha256(model_path))
+    todo = [name for name in info.shards if not _is_whole(_latents_path(folder, name))]
+    for name in progress_bar(todo, desc="encoding latents", unit="shard", disable=not todo):
+        _encode_shard(autoencoder, info.folder / name, _latents_path(folder, name))
+
+
+def _latents_path(folder, shard):
+    return pathlib.Path(folder) / f"{pathlib.Path(shard).stem}.npz"
+
+
+def _is_whole(path):
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return archive.testzip() is None
+
+
+def _encode_shard(autoencoder, shard, path):
+    images, embeddings, texts = [], [], []
+    for example in read_shard(shard):
+        images.append(image_of(example, autoencoder.image_size))
+        embedding, captions = embeddings_of(example)
+        embeddings.append(embedding)
+        texts.append(captions)
+
+    def encode(batch):
+        batch = batch / np.float32(255)
+        both = [np.asarray(autoencoder.encode(view)[0], np.float16) for view in (batch, batch[:, :, ::-1])]
+        return np.stack(both, axis=1)
+
+    grids = in_batches(encode, np.stack(images))
+    counts = [len(captions) for captions in texts]
+    with atomic_path(path) as partial:
+        np.savez(partial, grids=grids, embeddings=np.stack(embeddings), texts=np.concatenate(texts), counts=counts)
+
+
+def read_latents(info: DataInfo, folder: PathLike, split: str) -> Latents:
+    """The latents of a split that `encode_latents` has written: `Latents`."""
+    parts = []
+    for shard in info.paths(split):
+        with np.load(_latents_path(folder, shard.name)) as part:
+            parts.append(dict(part))
+    grids, embeddings, texts, counts = (
+        np.concatenate([part[name] for part in parts]) for name in ("grids", "embeddings", "texts", "counts")
+    )
+    return Latents(grids, embeddings, texts, np.repeat(np.arange(len(counts)), counts))

@@ -1,0 +1,126 @@
+"""What all trainings on embedded shards share."""
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cvae.runs import Run
+from cvae.sampling.draw import draw
+from cvae.training.task import Task
+from preprocess.shards.read import load, read_info
+from preprocess.shards.records import captions_of, read_shard
+from preprocess.utils.errors import UserError
+from preprocess.utils.files import atomic_path
+from preprocess.utils.quiet import import_tensorflow
+
+# The grid after an epoch: rows, and pictures of each prompt.
+GRID_ROWS, GRID_COLUMNS = 8, 4
+
+
+class ShardTask(Task):
+    """See `cvae.training.task.Task`; `data` is a folder that clip_wrapper.py made.
+
+    Attributes:
+        info: the `DataInfo` of the data.
+        prompts: of the grid after each epoch; None for captions of validation images. `cvae train --prompts` sets it.
+        mirrored: whether training mirrors half of the images.
+        crop: pixels of the squares that training cuts out of images; None for whole ones.
+    """
+
+    mirrored = False
+    crop: int | None = None
+
+    def __init__(self, variant_name: str, data: str | None, given: Mapping[str, Any]) -> None:
+        super().__init__(variant_name, data, given)
+        self.conditions: np.ndarray | None = None
+
+    def open_data(self, data: str | None) -> tuple[int, dict[str, Any]]:
+        self.info = info = read_info(str(data))
+        return info.counts["train"], {
+            "data": str(info.folder.resolve()),
+            "clip": info.encoder.clip,
+            "clip_spec": info.encoder.spec,
+            "precision": info.encoder.precision,
+            "data_settings": info.settings,
+            "drawn_by": info.drawn_by,
+        }
+
+    def check_fits(self, run: Run) -> None:
+        found, needed = self.info.embedding_dim, run.encoder.clip["embedding_dim"]
+        if found != needed:
+            raise UserError(
+                f"{self.info.folder} has embeddings of {found} numbers, the model in {run} was trained with those of "
+                f"{needed}; give --data the folder it was trained with, or name another folder."
+            )
+
+    def has_data_of(self, run: Run) -> bool:
+        return (run.encoder.clip, run.config["data_settings"]) == (self.info.encoder.clip, self.info.settings)
+
+    def check_data(self) -> None:
+        if self.variant.theme not in (None, self.info.theme):
+            print(
+                f"note: {self.variant_name} is meant for the theme {self.variant.theme}, these data were chosen by "
+                f"{self.info.theme}."
+            )
+        for split in ("train", "val"):
+            self.images(split)
+
+    def prepare(self, run: Run) -> None:
+        """Embeds the grid's prompts, once a run; without the encoder there are no grids, and a note says so."""
+        prompts = self.prompts or self._validation_captions()
+        path = run.folder / "prompts.npz"
+        self.prompts, self.conditions = prompts, _stored_conditions(path, prompts)
+        if self.conditions is not None:
+            return
+        try:
+            self.conditions = run.condition(list(prompts))
+        except UserError as error:
+            print(f"note: no sample grids, since the encoder cannot be used: {error}")
+            return
+        with atomic_path(path) as partial:
+            np.savez(partial, prompts=prompts, conditions=self.conditions)
+
+    def _validation_captions(self) -> list[str]:
+        """The first caption of each of the first validation images, those that differ."""
+        import_tensorflow()
+        examples = (example for shard in self.info.paths("val") for example in read_shard(shard))
+        captions: dict[str, None] = {}
+        for example in examples:
+            captions.update({text: None for text in captions_of(example)[:1]})
+            if len(captions) == GRID_ROWS:
+                break
+        return list(captions)
+
+    def dataset(self, split: str, first_epoch: int = 0) -> Any:
+        return self.images(split, first_epoch).map(lambda image, condition: ((image, condition),))
+
+    def images(self, split: str, first_epoch: int = 0) -> Any:
+        """Batches of images and their conditions: see `preprocess.shards.read.load`."""
+        return load(
+            self.info.folder, self.variant.image_size, self.variant.condition, split, self.settings.batch_size,
+            self.settings.seed, first_epoch=first_epoch, repeat=split == "train",
+            mirrored=self.mirrored, crop=self.crop,
+        )  # fmt: skip
+
+    def callbacks(self, run: Run) -> list[Any]:
+        from cvae.training.callbacks import GridPainter
+
+        return [] if self.conditions is None else [GridPainter(run.folder, self.preview)]
+
+    def preview(self, model: Any) -> tuple[np.ndarray, Sequence[str]]:
+        """The pictures after an epoch, and the prompts that they are for."""
+        assert self.conditions is not None and self.prompts is not None
+        return draw(model, self.conditions, GRID_COLUMNS, self.settings.seed), self.prompts
+
+
+def _stored_conditions(path: Any, prompts: Sequence[str]) -> np.ndarray | None:
+    """What prompts.npz holds for these prompts; None where it is not there, damaged, or of others."""
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        return None
+    try:
+        with np.load(path) as stored:
+            return stored["conditions"] if list(stored["prompts"]) == list(prompts) else None
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None

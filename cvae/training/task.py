@@ -1,0 +1,85 @@
+"""What a training is about: the interface between `cvae.training.loop` and the systems that it trains."""
+
+import abc
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cvae.registry import find_variant
+from cvae.runs import LAST, Run
+from cvae.training.settings import settings_for
+
+
+class Task(abc.ABC):
+    """A variant, its data and settings.
+
+    Args:
+        variant_name: a variant. data: what it is trained on. given: {name: value} of `cvae.training.settings.Settings`,
+            in place of the variant's own.
+
+    Attributes:
+        variant_name, variant: as given, and its entry in the registry.
+        settings: a `cvae.training.settings.Settings`.
+        config: a dict for run.json, with "data" and whatever else tells the data from others.
+        count: training examples.
+        validates: whether there is a loss on validation images that chooses the best epoch.
+
+    Raises:
+        UserError: no such variant, unusable data, or a setting that cannot be.
+    """
+
+    validates: Any = True
+    # Of the grid after each epoch, for models that are asked by prompts.
+    prompts: Sequence[str] | None = None
+
+    def __init__(self, variant_name: str, data: str | None, given: Mapping[str, Any]) -> None:
+        self.variant_name = variant_name
+        # Of the system's own class, which knows more than all variants do.
+        self.variant: Any = find_variant(variant_name)
+        self.count, self.config = self.open_data(data)
+        self.settings = settings_for(self.variant, given, self.count)
+
+    @abc.abstractmethod
+    def open_data(self, data: str | None) -> tuple[int, dict[str, Any]]:
+        """Opens the data: (training examples, what run.json keeps of them)."""
+
+    @property
+    def steps(self) -> int:
+        """Steps an epoch."""
+        return self.count // self.settings.batch_size
+
+    def check_fits(self, run: Run) -> None:  # noqa: B027
+        """Raises a UserError that says more than "other data" where a run cannot go on with these."""
+
+    @abc.abstractmethod
+    def has_data_of(self, run: Run) -> bool:
+        """Whether a run was trained on the same data."""
+
+    @abc.abstractmethod
+    def check_data(self) -> None:
+        """Raises a UserError for faults in the data, before anything is written or removed; prints notes."""
+
+    def has_begun(self, folder: pathlib.Path) -> bool:
+        """Whether a run folder holds finished epochs, of any variant's and any stage's."""
+        return any(folder.rglob(LAST))
+
+    def train_earlier_stages(self, run: Run) -> None:  # noqa: B027
+        """Does the work of stages before this training, each under a bar of its own; what is done stays."""
+
+    def prepare(self, run: Run) -> None:  # noqa: B027
+        """Does what must be done before the model is there."""
+
+    @abc.abstractmethod
+    def build(self) -> Any:
+        """Builds and compiles the model, a `keras.Model`."""
+
+    @abc.abstractmethod
+    def dataset(self, split: str, first_epoch: int = 0) -> Any:
+        """A `tf.data.Dataset` for `fit`: of "train", endless, from an epoch on; of "val", once."""
+
+    def finish(self, run: Run) -> None:  # noqa: B027
+        """Does what is left when all epochs are done; a second time, nothing."""
+
+    def callbacks(self, run: Run) -> list[Any]:
+        """Further callbacks, such as those that draw pictures into the run folder after each epoch."""
+        return []

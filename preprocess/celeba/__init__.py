@@ -1,0 +1,1 @@
+"""CelebA's archive and attributes."""

@@ -1,0 +1,1 @@
+"""MS COCO's archives and captions."""

@@ -1,0 +1,1 @@
+"""Encoders, and shards with embeddings."""

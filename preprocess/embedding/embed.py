@@ -1,0 +1,119 @@
+"""Shards with embeddings: the same records, one image embedding and all caption embeddings added to each."""
+
+import io
+import itertools
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from preprocess.embedding.encoders import EncoderProcess
+from preprocess.shards.records import CLIP_SIZE, add_embeddings, captions_of, jpeg_of, read_shard
+from preprocess.utils.errors import UserError
+from preprocess.utils.files import MANIFEST, atomic_path, check_shards, is_whole, open_folder, read_manifest, write_json
+from preprocess.utils.progress import progress_bar
+from preprocess.utils.quiet import import_tensorflow
+from preprocess.utils.types import PathLike
+
+RECORDS_AT_ONCE = 64
+MADE_BY = "python offline_preprocess.py --zip train2017.zip"
+
+
+def read_shards_manifest(shards: PathLike) -> dict[str, Any]:
+    """The manifest of a folder of `offline_preprocess.py`.
+
+    Raises:
+        UserError: it is another kind of folder, or not finished.
+    """
+    manifest = read_manifest(shards, MADE_BY)
+    if manifest.get("kind") not in ("shards", "embedded"):
+        raise UserError(f"{shards} holds no shards; make them with `{MADE_BY}`.")
+    if manifest["kind"] != "shards":
+        raise UserError(f"{shards} is embedded already; give the folder that offline_preprocess.py made.")
+    check_shards(shards, manifest["shards"], MADE_BY)
+    return manifest
+
+
+def embed_folder(shards: PathLike, out: PathLike, encoder: EncoderProcess, overwrite: bool = False) -> dict[str, Any]:
+    """Embeds every shard of a folder; run again, it goes on at the first unfinished shard.
+
+    Args:
+        shards: a folder of `offline_preprocess.py`.
+        out: the output folder: the same shards with embeddings, and manifest.json.
+        encoder: a `preprocess.embedding.encoders.EncoderProcess`.
+        overwrite: whether to empty an output folder made with other settings.
+
+    Returns:
+        The output folder's manifest.
+
+    Raises:
+        UserError: see `read_shards_manifest` and `open_folder`.
+    """
+    shards, out = pathlib.Path(shards), pathlib.Path(out)
+    source = read_shards_manifest(shards)
+    settings = {
+        "shards": source["settings"],
+        "clip": {
+            "name": encoder.name,
+            "embedding_dim": encoder.embedding_dim,
+            "image_size": encoder.image_size,
+            "normalization": "l2",
+            "weights_sha256": encoder.weights_sha256,
+        },
+    }
+    with open_folder(out, settings, overwrite, inputs=[shards]) as manifest:
+        if manifest["complete"]:
+            damaged = [name for name, shard in manifest["shards"].items() if not is_whole(out / name, shard["bytes"])]
+            if not damaged:
+                return manifest
+            for name in damaged:
+                (out / name).unlink(missing_ok=True)
+        # Kept from the start, so that a run that goes on later rounds as this one does.
+        encoder.set_precision(manifest.setdefault("precision", encoder.precision))
+        write_json(out / MANIFEST, manifest)
+        _embed_shards(encoder, shards, out, source)
+        manifest |= {key: source[key] for key in ("counts", "caption_counts")}
+        manifest["shards"] = {
+            name: {"count": shard["count"], "bytes": (out / name).stat().st_size}
+            for name, shard in source["shards"].items()
+        }
+        manifest |= {"complete": True, "kind": "embedded", "clip_spec": encoder.spec}
+        manifest["drawn_by"] = source.get("drawn_by")
+        write_json(out / MANIFEST, manifest)
+    return manifest
+
+
+def _embed_shards(encoder, shards, out, source):
+    sizes = source["settings"]["sizes"]
+    size = CLIP_SIZE if CLIP_SIZE in sizes else max(sizes)
+    counts = {name: shard["count"] for name, shard in source["shards"].items()}
+    with progress_bar(total=sum(counts.values()), desc="embedding", unit="image") as bar:
+        for name in source["shards"]:
+            if (out / name).is_file():
+                bar.update(counts[name])
+            else:
+                embed_shard(encoder, shards / name, out / name, size, bar.update)
+
+
+def embed_shard(
+    encoder: EncoderProcess, source: PathLike, target: PathLike, size: int, progress: Callable[[int], Any]
+) -> None:
+    """Writes a shard again with embeddings of its `size` px images and its captions; calls `progress(images done)`.
+
+    A caption that several images share, as portraits with the same attributes do, is embedded once a shard.
+    """
+    tf = import_tensorflow()
+    known: dict[str, np.ndarray] = {}
+    with atomic_path(target) as partial, tf.io.TFRecordWriter(str(partial)) as writer:
+        stored = read_shard(source)
+        while examples := list(itertools.islice(stored, RECORDS_AT_ONCE)):
+            captions = [captions_of(example) for example in examples]
+            images = encoder.encode_images([Image.open(io.BytesIO(jpeg_of(example, size))) for example in examples])
+            new = list(dict.fromkeys(text for texts in captions for text in texts if text not in known))
+            if new:
+                known.update(zip(new, encoder.encode_texts(new)))
+            for example, image, texts in zip(examples, images, captions):
+                writer.write(add_embeddings(example, image, np.array([known[text] for text in texts])))
+            progress(len(examples))

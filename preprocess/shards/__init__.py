@@ -1,0 +1,1 @@
+"""Shards of records: their schema, how they are written and read."""

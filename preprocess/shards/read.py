@@ -1,0 +1,285 @@
+"""From embedded shards to batches: tf.data with static shapes and no py_function, ready for GPU and TPU."""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+from preprocess.embedding.encoders import EncoderRecord
+from preprocess.shards.records import SPLITS, image_key
+from preprocess.utils.errors import UserError
+from preprocess.utils.files import check_shards, read_manifest
+from preprocess.utils.quiet import import_tensorflow
+from preprocess.utils.types import PathLike
+
+# What a model can be conditioned on: the image's embedding, a caption's, attributes, or attributes and a caption's.
+CONDITIONS = ("image", "text", "attributes", "both")
+MADE_BY = "python clip_wrapper.py data/bucolic/shards"
+# Encoded records in the shuffle buffer: about 45 kB each with 64, 128 and 224 px JPEGs.
+SHUFFLE_BUFFER = 2048
+# Shards read at once, in an order of the epoch's own, so that the buffer mixes records from all over.
+SHARDS_AT_ONCE = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class DataInfo:
+    """What a folder of embedded shards holds, read from its manifest.
+
+    Attributes:
+        folder: the folder.
+        embedding_dim: d. sizes: image sizes in pixels that the records hold.
+        counts, caption_counts: {"train": n, "val": n} images and captions.
+        encoder: the `EncoderRecord` of what embedded them.
+        theme: the theme the photographs were chosen by. shards: the files' names.
+        attributes: the names of the records' attributes, empty where they have none.
+        settings: all that decides which images and captions are in it.
+        drawn_by: the module that drew the images, None for photographs.
+    """
+
+    folder: pathlib.Path
+    embedding_dim: int
+    sizes: tuple
+    counts: dict
+    caption_counts: dict
+    encoder: EncoderRecord
+    theme: str
+    shards: tuple
+    attributes: tuple
+    settings: dict
+    drawn_by: str | None = None
+
+    def examples(self, condition: str, split: str) -> int:
+        """The number of (image, embedding) pairs in one epoch."""
+        if split == "val" and condition == "text":
+            return self.caption_counts["val"]
+        return self.counts[split]
+
+    def paths(self, split: str) -> list[pathlib.Path]:
+        """The paths of a split's shards, in order."""
+        return [self.folder / name for name in self.shards if name.startswith(split)]
+
+    def condition_dim(self, condition: str) -> int:
+        """How many numbers one of `CONDITIONS` has."""
+        embedding = 0 if condition == "attributes" else self.embedding_dim
+        return embedding + (len(self.attributes) if condition in ("attributes", "both") else 0)
+
+
+def read_info(folder: PathLike) -> DataInfo:
+    """Reads what a folder of embedded shards holds.
+
+    Raises:
+        UserError: the folder is not one that clip_wrapper.py finished, or a shard is missing.
+    """
+    folder = pathlib.Path(folder)
+    manifest = read_manifest(folder, MADE_BY)
+    try:
+        if manifest["kind"] == "shards":
+            raise UserError(f"{folder} has no embeddings yet; run `python clip_wrapper.py {folder}` first.")
+        if manifest["kind"] != "embedded":
+            raise UserError(f"{folder} holds no shards; prepare its images first, then run clip_wrapper.py on those.")
+        check_shards(folder, manifest["shards"], MADE_BY)
+        return _info_of(folder, manifest)
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{folder}'s manifest is damaged ({error}); make the folder again with `{MADE_BY}`.") from None
+
+
+def _info_of(folder, manifest):
+    settings = manifest["settings"]
+    return DataInfo(
+        folder=folder,
+        embedding_dim=settings["clip"]["embedding_dim"],
+        sizes=tuple(settings["shards"]["sizes"]),
+        counts=manifest["counts"],
+        caption_counts=manifest["caption_counts"],
+        encoder=EncoderRecord(settings["clip"], manifest["clip_spec"], manifest["precision"]),
+        theme=settings["shards"]["theme"],
+        shards=tuple(manifest["shards"]),
+        attributes=tuple(settings["shards"].get("attributes", ())),
+        settings=settings["shards"],
+        drawn_by=manifest.get("drawn_by"),
+    )
+
+
+def _parser(info, size, condition):
+    """A function from a record to what of it belongs to a condition."""
+    import tensorflow as tf
+
+    d = info.embedding_dim
+    features = {image_key(size): tf.io.FixedLenFeature([], tf.string)}
+    if condition == "image":
+        features["image_embedding"] = tf.io.FixedLenFeature([d], tf.float32)
+    if condition in ("text", "both"):
+        features["text_embeddings"] = tf.io.FixedLenSequenceFeature([d], tf.float32, allow_missing=True)
+    if condition in ("attributes", "both"):
+        features["attributes"] = tf.io.FixedLenFeature([len(info.attributes)], tf.int64)
+    return lambda record: tf.io.parse_single_example(record, features)
+
+
+def _decoder(size, condition):
+    """A function from a parsed record to its image and its condition: one row a caption where it has any."""
+    import tensorflow as tf
+
+    def decode(parsed):
+        image = tf.io.decode_jpeg(parsed[image_key(size)], channels=3, dct_method="INTEGER_ACCURATE")
+        image = tf.image.convert_image_dtype(tf.ensure_shape(image, (size, size, 3)), tf.float32)
+        if condition == "image":
+            return image, parsed["image_embedding"]
+        if condition == "text":
+            return image, parsed["text_embeddings"]
+        attributes = tf.cast(parsed["attributes"], tf.float32)
+        if condition == "attributes":
+            return image, attributes
+        texts = parsed["text_embeddings"]
+        return image, tf.concat([tf.tile(attributes[None], (tf.shape(texts)[0], 1)), texts], axis=1)
+
+    return decode
+
+
+def _with_each(image, embeddings):
+    """Gives the image with each of its captions' embeddings in turn."""
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices(embeddings).map(lambda embedding: (image, embedding))
+
+
+def _shuffled(dataset, count, seed, epoch):
+    """`Dataset.shuffle` with an order of the seed's and the epoch's own, whatever TensorFlow's global seed is."""
+    import tensorflow as tf
+
+    shuffled = tf.raw_ops.ShuffleDataset(
+        input_dataset=tf.data.experimental.to_variant(dataset),
+        buffer_size=min(SHUFFLE_BUFFER, count),
+        # Two zeros would mean a random seed.
+        seed=seed + 1,
+        seed2=epoch + 1,
+        output_types=[dataset.element_spec.dtype],
+        output_shapes=[[]],
+        reshuffle_each_iteration=False,
+    )
+    return tf.data.experimental.from_variant(shuffled, dataset.element_spec)
+
+
+def load(
+    folder: PathLike,
+    size: int,
+    condition: str,
+    split: str,
+    batch_size: int,
+    seed: int = 0,
+    first_epoch: int = 0,
+    repeat: bool = False,
+    mirrored: bool = False,
+    crop: int | None = None,
+) -> Any:
+    """Batches of (image, condition) from a folder of embedded shards.
+
+    Training shuffles encoded records, anew each epoch, draws one caption an image where the condition has text, and
+    drops the last incomplete batch. Validation keeps the order and every image, with "text" once for every caption,
+    with "both" with its first.
+
+    Args:
+        folder: a folder that clip_wrapper.py made.
+        size: 64 or 128, or another size that the records hold, in pixels.
+        condition: one of `CONDITIONS`.
+        split: "train" or "val".
+        batch_size: pairs a batch.
+        seed: the same seed gives the same batches in the same order.
+        first_epoch: the epoch to begin with, so that a resumed training sees what it would have seen.
+        repeat: whether to go on with further epochs without end.
+        mirrored: whether training mirrors half of the images, others each epoch.
+        crop: side in pixels of the square that training cuts out of each image, anywhere; None for whole images.
+
+    Returns:
+        A `tf.data.Dataset` of image float32 (batch_size, size, size, 3), or cropped, in [0, 1] and condition float32
+        (batch_size, `condition_dim`): embeddings are L2-normalised, attributes 0 or 1 and before them.
+
+    Raises:
+        UserError: see `read_info`; a size, condition or split that is not there; fewer images than a batch.
+    """
+    info = read_info(folder)
+    training = split == "train"
+    _check(info, size, condition, split, batch_size if training else 1)
+    import_tensorflow()
+    if not training:
+        return _validation_batches(info, size, condition, split, batch_size)
+    augmented = _augmentation(info, condition, seed, mirrored, crop)
+    return _training_batches(info, size, condition, batch_size, seed, first_epoch, repeat, augmented)
+
+
+def _check(info, size, condition, split, batch_size):
+    folder = info.folder
+    if size not in info.sizes:
+        sizes = ", ".join(map(str, info.sizes))
+        raise UserError(
+            f"{folder} holds images of {sizes} px, not {size}; prepare them again with --sizes {size} 224, and embed "
+            "them again."
+        )
+    if condition not in CONDITIONS or split not in SPLITS:
+        raise UserError(f"condition is one of {CONDITIONS} and split one of {SPLITS}, not {condition!r} and {split!r}.")
+    if condition in ("attributes", "both") and not info.attributes:
+        raise UserError(f"{folder} has no attributes; prepare portraits with `python -m preprocess.celeba`.")
+    if not info.counts[split]:
+        raise UserError(f"{folder} has no {split} images; prepare more images, with --theme or --words.")
+    if info.counts[split] < batch_size:
+        raise UserError(
+            f"{folder} has {info.counts[split]} {split} images, fewer than a batch of {batch_size}; "
+            "use a smaller --batch-size or more images."
+        )
+
+
+def _validation_batches(info, size, condition, split, batch_size):
+    """Every image once, in order; with "text" once for every caption."""
+    import tensorflow as tf
+
+    parse, decode = _parser(info, size, condition), _decoder(size, condition)
+    records = tf.data.TFRecordDataset([str(path) for path in info.paths(split)])
+    pairs = records.map(lambda record: decode(parse(record)), num_parallel_calls=tf.data.AUTOTUNE)
+    if condition == "both":
+        pairs = pairs.map(lambda image, rows: (image, rows[0]))
+    batches = (pairs.flat_map(_with_each) if condition == "text" else pairs).batch(batch_size)
+    # flat_map hides how many there are.
+    steps = -(-info.examples(condition, split) // batch_size)
+    return batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+
+
+def _augmentation(info, condition, seed, mirrored, crop):
+    """A function (epoch, number, image, condition) to the pair that training sees."""
+    import tensorflow as tf
+
+    def augment(epoch, number, image, embedding):
+        # One seed an epoch and a place in it, far apart for neighbouring seeds.
+        place = tf.stack([seed * 1_000_003 + epoch, number])
+        if mirrored:
+            image = tf.image.stateless_random_flip_left_right(image, place)
+        if crop:
+            image = tf.image.stateless_random_crop(image, (crop, crop, 3), tf.stack([place[0], -1 - place[1]]))
+        if condition in ("text", "both"):
+            chosen = tf.random.stateless_uniform((), place, 0, tf.shape(embedding)[0], tf.int32)
+            embedding = tf.ensure_shape(embedding[chosen], (info.condition_dim(condition),))
+        return image, embedding
+
+    return augment
+
+
+def _training_batches(info, size, condition, batch_size, seed, first_epoch, repeat, augment):
+    """Whole batches in an order of each epoch's own."""
+    import tensorflow as tf
+
+    parse, decode = _parser(info, size, condition), _decoder(size, condition)
+    paths = [str(path) for path in info.paths("train")]
+    # Whole batches are taken of every epoch, so that one never holds images of two.
+    count = info.counts["train"] // batch_size * batch_size
+
+    def epoch_records(epoch):
+        shards = _shuffled(tf.data.Dataset.from_tensor_slices(paths), len(paths), seed, epoch)
+        records = shards.interleave(tf.data.TFRecordDataset, SHARDS_AT_ONCE)
+        order = _shuffled(records, info.counts["train"], seed, epoch).take(count).enumerate()
+        return order.map(lambda number, record: (epoch, number, record))
+
+    def pair(epoch, number, record):
+        return augment(epoch, number, *decode(parse(record)))
+
+    epochs = tf.data.Dataset.range(first_epoch, tf.int64.max if repeat else first_epoch + 1)
+    pairs = epochs.flat_map(epoch_records).map(pair, num_parallel_calls=tf.data.AUTOTUNE)
+    steps = tf.data.INFINITE_CARDINALITY if repeat else count // batch_size
+    batches = pairs.batch(batch_size, drop_remainder=True)
+    return batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)

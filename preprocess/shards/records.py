@@ -1,0 +1,124 @@
+"""The one schema of this project's records: a photograph, its captions and, once embedded, their embeddings.
+
+A record is a `tf.train.Example`:
+
+| feature | type | holds |
+|---|---|---|
+| image_id | int64 | the image's id in its data set |
+| file_name | bytes | its name in the archive |
+| captions | bytes, any number | all captions, UTF-8 |
+| attributes | int64, any number | 0 or 1 each, of portraits; see preprocess.celeba.attributes |
+| image_64, image_128, image_224 | bytes | square JPEGs, one for every size that was asked for |
+| image_embedding | float, d | added by clip_wrapper: unit length |
+| text_embeddings | float, captions x d | added by clip_wrapper: one a caption, unit length |
+"""
+
+import hashlib
+import io
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from preprocess.utils.errors import UserError
+from preprocess.utils.options import VALIDATION_SHARE
+from preprocess.utils.types import PathLike
+
+SPLITS = ("train", "val")
+# The size that CLIP gets; the others are for training.
+CLIP_SIZE = 224
+
+
+def split_of(image_id: int, validation_share: float = VALIDATION_SHARE) -> str:
+    """The split an image belongs to: by a hash of its id, and the share of all ids that is "val"."""
+    digest = hashlib.sha256(str(image_id).encode()).digest()
+    return "train" if int.from_bytes(digest[:8], "big") < (1 - validation_share) * 2**64 else "val"
+
+
+def shard_paths(folder: PathLike, split: str) -> list[pathlib.Path]:
+    """The finished shards of a split, in order."""
+    return sorted(pathlib.Path(folder).glob(f"{split}-*.tfrecord"))
+
+
+def image_key(size: int) -> str:
+    return f"image_{size}"
+
+
+def _bytes_feature(values):
+    import tensorflow as tf
+
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+
+
+def encode(
+    image_id: int, file_name: str, captions: Sequence[str], jpegs: dict[int, bytes], attributes: Sequence[int] = ()
+) -> bytes:
+    """Serialises a record. `jpegs` maps a size in pixels to the bytes of a square JPEG; attributes are 0 or 1."""
+    import tensorflow as tf
+
+    feature = {
+        "image_id": tf.train.Feature(int64_list=tf.train.Int64List(value=[image_id])),
+        "file_name": _bytes_feature([file_name.encode()]),
+        "captions": _bytes_feature([caption.encode(errors="replace") for caption in captions]),
+    }
+    if attributes:
+        feature["attributes"] = tf.train.Feature(int64_list=tf.train.Int64List(value=attributes))
+    for size, jpeg in jpegs.items():
+        feature[image_key(size)] = _bytes_feature([jpeg])
+    return _serialize(tf.train.Example(features=tf.train.Features(feature=feature)))
+
+
+def add_embeddings(example: Any, image_embedding: np.ndarray, text_embeddings: np.ndarray) -> bytes:
+    """Adds embeddings, float32 (d,) and (captions, d), to a `tf.train.Example` and serialises it."""
+    feature = example.features.feature
+    feature["image_embedding"].float_list.value.extend(image_embedding.ravel())
+    feature["text_embeddings"].float_list.value.extend(text_embeddings.ravel())
+    return _serialize(example)
+
+
+def _serialize(example):
+    # Maps have no order of their own: without this, equal records may differ in their bytes.
+    return example.SerializeToString(deterministic=True)
+
+
+def read_shard(path: PathLike) -> Iterator[Any]:
+    """Yields a shard's records, each a `tf.train.Example`.
+
+    Raises:
+        UserError: the shard is not there or damaged.
+    """
+    import tensorflow as tf
+
+    try:
+        for record in tf.data.TFRecordDataset(str(path)):
+            yield tf.train.Example.FromString(record.numpy())
+    except (tf.errors.DataLossError, tf.errors.NotFoundError):
+        raise UserError(f"{path} is damaged; delete it and run the command that made it again.") from None
+
+
+def captions_of(example: Any) -> list[str]:
+    return [value.decode() for value in example.features.feature["captions"].bytes_list.value]
+
+
+def attributes_in(example: Any) -> np.ndarray:
+    """The record's attributes, int (a,) of 0 and 1; none where the data set has none."""
+    return np.array(example.features.feature["attributes"].int64_list.value, np.int64)
+
+
+def embeddings_of(example: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The embeddings that `add_embeddings` added: float32 (d,) of the image and (captions, d) of its captions."""
+    feature = example.features.feature
+    image = np.array(feature["image_embedding"].float_list.value, np.float32)
+    return image, np.array(feature["text_embeddings"].float_list.value, np.float32).reshape(-1, len(image))
+
+
+def jpeg_of(example: Any, size: int) -> bytes:
+    return example.features.feature[image_key(size)].bytes_list.value[0]
+
+
+def image_of(example: Any, size: int) -> np.ndarray:
+    """The record's image of `size` px, uint8 (size, size, 3)."""
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(jpeg_of(example, size))).convert("RGB"))

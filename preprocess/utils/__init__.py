@@ -1,0 +1,1 @@
+"""What every step uses: errors, files, options, processes, quiet imports."""

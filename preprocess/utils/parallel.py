@@ -1,0 +1,78 @@
+"""One way to use every core: a function mapped over items by processes, results in order."""
+
+import collections
+import concurrent.futures
+import concurrent.futures.process
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from preprocess.utils.errors import UserError
+
+# Items handed out but not yet taken back, a worker: enough that none waits, few enough that memory stays flat.
+AHEAD = 4
+
+
+def available_cores() -> int:
+    """The number of cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows have no affinity
+        return os.cpu_count() or 1
+
+
+def _leave_with_parent():
+    """Ends this worker when its parent is gone, however that ended, and leaves Ctrl-C to the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def wait():
+        parent: Any = multiprocessing.parent_process()
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def ordered_map(function: Callable[..., Any], items: Iterable[Any], workers: int, chunk: int = 8) -> Iterator[Any]:
+    """Yields `function(item)` for every item, in the items' order, computed by `workers` processes.
+
+    `function` and the items must be picklable. At most `AHEAD * chunk` items a worker are under way, so an endless
+    iterable takes no more memory than a short one.
+
+    Raises:
+        UserError: a worker was ended from outside, by the system for want of memory, say.
+    """
+    # "spawn" and not "fork": a forked copy of a process that runs TensorFlow's threads may deadlock.
+    context = multiprocessing.get_context("spawn")
+    pool = concurrent.futures.ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_with_parent)
+    pending: collections.deque[Any] = collections.deque()
+    try:
+        for group in _grouped(items, chunk):
+            pending.append(pool.submit(_apply, function, group))
+            if len(pending) >= AHEAD * workers:
+                yield from pending.popleft().result()
+        while pending:
+            yield from pending.popleft().result()
+    except concurrent.futures.process.BrokenProcessPool:
+        raise UserError("a worker process was killed, perhaps for want of memory; try fewer --workers.") from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _grouped(items, size):
+    group = []
+    for item in items:
+        group.append(item)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _apply(function, group):
+    return [function(item) for item in group]

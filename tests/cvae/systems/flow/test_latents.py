@@ -1,0 +1,65 @@
+import keras
+import numpy as np
+import pytest
+
+from cvae.systems.flow.autoencoder import SpatialVAE
+from cvae.systems.flow.latents import encode_latents, has_latents_of, read_latents
+from preprocess.shards.read import read_info
+from preprocess.shards.records import embeddings_of, image_of, read_shard
+
+
+@pytest.fixture(scope="module")
+def autoencoder(tmp_path_factory):
+    """(an autoencoder, its file)."""
+    keras.utils.set_random_seed(0)
+    model, path = SpatialVAE(64, width=1 / 16), tmp_path_factory.mktemp("model") / "best.keras"
+    model.save(path)
+    return model, path
+
+
+def test_latents_are_those_of_the_images_and_of_their_mirror_images(embedded, autoencoder, tmp_path):
+    info = read_info(embedded)
+    encode_latents(*autoencoder, info, tmp_path)
+    latents = read_latents(info, tmp_path, "val")
+    autoencoder = autoencoder[0]
+    examples = [example for path in info.paths("val") for example in read_shard(path)]
+    images = np.stack([image_of(example, 64) for example in examples]) / np.float32(255)
+    assert latents.grids.shape == (len(images), 2, *autoencoder.grid) and latents.grids.dtype == np.float16
+    for view, grids in ((images, latents.grids[:, 0]), (images[:, :, ::-1], latents.grids[:, 1])):
+        assert np.allclose(autoencoder.encode(view)[0], grids, atol=5e-3)
+    embeddings, texts = zip(*map(embeddings_of, examples))
+    np.testing.assert_allclose(latents.embeddings, np.stack(embeddings))
+    np.testing.assert_allclose(latents.texts, np.concatenate(texts))
+    assert np.array_equal(latents.ids, np.repeat(np.arange(len(texts)), [len(rows) for rows in texts]))
+
+
+def test_only_missing_and_damaged_files_are_made_again(embedded, autoencoder, tmp_path):
+    info = read_info(embedded)
+    encode_latents(*autoencoder, info, tmp_path)
+    paths = sorted(tmp_path.glob("*.npz"))
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in paths}
+    paths[0].unlink()
+    damaged = bytearray(before[paths[1]][0])
+    damaged[len(damaged) // 2] ^= 255
+    paths[1].write_bytes(damaged)
+    encode_latents(*autoencoder, info, tmp_path)
+    for path in paths[2:]:
+        assert path.stat().st_mtime_ns == before[path][1]
+    for path in paths[:2]:
+        with np.load(path) as again:
+            assert again["grids"].shape[1:] == (2, *autoencoder[0].grid)
+
+
+def test_latents_of_another_autoencoder_are_made_anew(embedded, autoencoder, tmp_path):
+    info = read_info(embedded)
+    encode_latents(*autoencoder, info, tmp_path)
+    assert has_latents_of(autoencoder[1], tmp_path)
+    before = read_latents(info, tmp_path, "val").grids
+    keras.utils.set_random_seed(1)
+    other = SpatialVAE(64, width=1 / 16)
+    other.save(tmp_path / "other.keras")
+    assert not has_latents_of(tmp_path / "other.keras", tmp_path)
+    path = autoencoder[1].with_name("other.keras")
+    other.save(path)
+    encode_latents(other, path, info, tmp_path)
+    assert np.abs(read_latents(info, tmp_path, "val").grids - before).max() > 0.01

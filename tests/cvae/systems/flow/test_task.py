@@ -1,0 +1,155 @@
+import shutil
+
+import numpy as np
+import pytest
+
+from cvae.evaluation.held_out import read_held_out
+from cvae.evaluation.metrics import psnr
+from cvae.nn import samplers
+from cvae.runs import LAST, Run, read_log
+from cvae.systems.flow.latents import read_latents
+from cvae.training import learned_prior
+from cvae.training.loop import train
+from preprocess.shards.read import read_info
+from preprocess.utils.errors import UserError
+from tests.helpers import (
+    SMALL_FLOW,
+    assert_same_history,
+    assert_same_weights,
+    assert_user_error,
+    command,
+)
+
+
+def test_all_stages_leave_what_drawing_needs(flow_run, embedded):
+    history = read_log(flow_run)
+    assert len(history) == 2 and history[1]["val_loss"] < history[0]["val_loss"]
+    assert [row["epoch"] for row in read_log(flow_run / "autoencoder")] == [1, 2]
+    assert len(list((flow_run / "latents").glob("*.npz"))) == len(read_info(embedded).shards)
+    assert (flow_run / "samples" / "epoch-0002.png").is_file()
+    model = Run(flow_run).model()
+    noise = np.random.default_rng(0).standard_normal((2, model.latent_dim))
+    pictures = model.draw(noise, np.eye(2, model.condition_dim, dtype=np.float32))
+    assert pictures.shape == (2, 64, 64, 3) and 0 <= pictures.min() < pictures.max() <= 1
+
+
+def test_the_file_holds_the_averages_and_the_autoencoder(flow_run):
+    best, last = Run(flow_run).model(), Run(flow_run).model(LAST)
+    autoencoder = Run(flow_run / "autoencoder").model()
+    image = np.random.default_rng(0).random((1, 64, 64, 3), np.float32)
+    np.testing.assert_allclose(best.encode(image)[0], autoencoder.encode(image)[0], atol=1e-5)
+    averages = last.optimizer._model_variables_moving_average
+    for weight, average in zip(best.trainable_weights, averages, strict=True):
+        np.testing.assert_allclose(weight, average, atol=1e-6)
+
+
+def test_an_interruption_in_any_stage_changes_nothing(flow_run, embedded, tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop(run):
+        raise Stop
+
+    halted = tmp_path / "run"
+    settings = SMALL_FLOW
+    # As after a kill within the second stage: the autoencoder is there, and a part of the latents.
+    halted.mkdir()
+    for name in ("run.json", "autoencoder", "latents"):
+        (shutil.copytree if (flow_run / name).is_dir() else shutil.copy)(flow_run / name, halted / name)
+    sorted((halted / "latents").iterdir())[0].unlink()
+    stages = (halted / "autoencoder" / LAST).stat().st_mtime_ns
+    with pytest.raises(UserError, match="add --resume to go on"):
+        train("64-flow", embedded, halted, settings)
+    with pytest.raises(Stop):
+        train("64-flow", embedded, halted, settings, resume=True, on_epoch=stop)
+    history = train("64-flow", embedded, halted, settings, resume=True)
+    assert (halted / "autoencoder" / LAST).stat().st_mtime_ns == stages
+    assert_same_history(history, read_log(flow_run))
+    assert_same_weights(Run(halted).model(), Run(flow_run).model())
+
+
+def test_a_flow_whose_autoencoder_is_gone_does_not_go_on_with_another(flow_run, embedded, tmp_path):
+    for name in ("run.json", LAST, "log.csv"):
+        shutil.copy(flow_run / name, tmp_path / name)
+    with pytest.raises(UserError, match="autoencoder, whose latents .* is not there any more"):
+        train(None, None, tmp_path, resume=True)
+
+
+def test_its_autoencoder_learns_as_fast_as_is_asked_for(embedded, tmp_path):
+    given = SMALL_FLOW | {"epochs": 1, "learning_rate": 2e-4, "decay": False}
+    train("64-flow", embedded, tmp_path / "run", given)
+    settings = Run(tmp_path / "run" / "autoencoder").config["settings"]
+    assert (settings["learning_rate"], settings["decay"], settings["epochs"]) == (2e-4, False, 1)
+
+
+def test_no_other_variant_takes_the_place_of_a_finished_stage(flow_run, embedded, tmp_path):
+    shutil.copy(flow_run / "run.json", tmp_path / "run.json")
+    shutil.copytree(flow_run / "autoencoder", tmp_path / "autoencoder")
+    with pytest.raises(UserError, match="is there already; add --resume"):
+        train("64-image", embedded, tmp_path, {"epochs": 1})
+    assert (tmp_path / "autoencoder" / LAST).is_file()
+
+
+def test_an_autoencoder_stopped_in_either_half_goes_on_as_if_nothing_had_been(embedded, tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop(run):
+        raise Stop
+
+    settings = SMALL_FLOW | {"epochs": 3}
+    whole = train("64-autoencoder", embedded, tmp_path / "whole", settings)
+    assert all(0 < row["critic"] < 2.5 for row in whole) and whole[-1]["critic"] < whole[0]["critic"]
+    for _ in range(2):
+        with pytest.raises(Stop):
+            train("64-autoencoder", embedded, tmp_path / "halted", settings, resume=True, on_epoch=stop)
+    assert_same_history(train("64-autoencoder", embedded, tmp_path / "halted", settings, resume=True), whole)
+    assert_same_weights(Run(tmp_path / "halted").model(), Run(tmp_path / "whole").model())
+
+
+def test_draws_guided_and_measures(flow_run, embedded):
+    options = {"guidance": 2.0, "steps": 3, "prior": "mean"}
+    pictures = Run(flow_run).generate(["a white cow"], count=2, best_of=3, **options)
+    assert pictures.arrays.shape == (1, 2, 64, 64, 3)
+    report = Run(flow_run).evaluate(count=8)
+    assert "the squared error of the velocity" in report.text
+    result = report.figures
+    images = read_held_out(read_info(embedded), 64, 8).images / np.float32(255)
+    autoencoder = Run(flow_run / "autoencoder").model()
+    own = np.asarray(autoencoder.decode(autoencoder.encode(images)[0]))
+    assert result["reconstruction"]["psnr"] == pytest.approx(np.mean(psnr(images, own)), abs=0.05)
+    assert result["reconstruction"]["psnr"] > 5 and result["diversity"]["theme"] > 0
+
+
+def test_embeddings_drawn_by_a_flow_are_those_of_the_texts_own_images(flow_run, embedded, tmp_path, monkeypatch):
+    own = tmp_path / "run"
+    shutil.copytree(flow_run, own)
+    monkeypatch.setattr(learned_prior, "STEPS", 300)
+    drawer = Run(own).open_drawer(steps=2, prior="flow")
+    latents = read_latents(read_info(embedded), own / "latents", "train")
+    texts, images = latents.texts[::5], latents.embeddings[latents.ids[::5]]
+    drawn = drawer.guess(np.random.default_rng(0).standard_normal((len(texts), drawer.latent_dim)), texts)
+    assert np.mean(np.sum(drawn * images, axis=1)) > 0.1 + np.mean(np.sum(drawn * np.roll(images, 7, axis=0), axis=1))
+    noise = np.random.default_rng(0).standard_normal((3, drawer.latent_dim)).astype(np.float32)
+    pictures = drawer.draw(noise, texts[:3])
+    # A picture depends on its own noise and text alone.
+    assert np.allclose(drawer.draw(noise[2:], texts[2:3]), pictures[2:], atol=1e-4)
+    assert len(list(own.glob("prior-*.keras"))) == 1
+
+
+def test_what_a_model_has_no_use_for_is_an_error(flow_run, run):
+    draw = ("-m", "cvae", "generate", "--run")
+    assert_user_error(command(*draw, run, "a cow", "--guidance", 2), "--guidance is for the flow", "not for a 64-image")
+    assert_user_error(
+        command(*draw, flow_run, "a cow", "--prior", "x"), "--prior of a 64-flow", "none, mean, ridge, gaussian, flow"
+    )
+    published = "--published", "weights.pt"
+    assert_user_error(command("-m", "cvae", "evaluate", "--run", flow_run, *published), "--published is for the digits")
+    assert_user_error(command(*draw, flow_run, "a cow", "--guidance", -1), "--guidance must be")
+    assert_user_error(command(*draw, flow_run, "a cow", "--steps", 0), "--steps must be a whole number from 1 to 1000")
+    assert_user_error(command(*draw, flow_run, "a cow", "--count", 10**9), "--count must be")
+    assert_user_error(command(*draw, flow_run, "a cow", "--best-of", 2), "--best-of 2 is fewer than --count 4")
+    # In one line, however wide the terminal is.
+    usage = " ".join(command("-m", "cvae", "generate", "--help").stdout.split())
+    assert f"(default: {samplers.DEFAULT.guidance:g})" in usage and f"(default: {samplers.DEFAULT.steps})" in usage
+    assert_user_error(command(*draw, flow_run / "autoencoder", "a cow"), "draws nothing from prompts")

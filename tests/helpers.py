@@ -1,0 +1,106 @@
+"""Functions that several tests call."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import textwrap
+import time
+import zipfile
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+# Settings of a run of 64-image, and of a flow, that train in seconds.
+SMALL = {"epochs": 2, "batch_size": 8, "width": 1 / 16, "precision": "float32", "decay": True}
+SMALL_FLOW = {"epochs": 2, "batch_size": 16, "width": 1 / 16, "precision": "float32"}
+
+
+def command(*arguments, cwd=ROOT, **options):
+    """Runs `python ...` with the project importable. Returns the finished process with its output as text."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)], cwd=cwd, env=environment, capture_output=True, text=True, **options
+    )
+
+
+def run_on_jax(monkeypatch, code):
+    """Runs lines of Python on Keras' JAX backend, with `np` and `keras`; skips the test where there is no JAX."""
+    pytest.importorskip("jax")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    lines = "import numpy as np, keras\nassert keras.backend.backend() == 'jax'"
+    process = command("-c", f"{lines}\n{textwrap.dedent(code)}")
+    assert process.returncode == 0, process.stderr
+
+
+def start(*arguments):
+    """Starts `python ...` with the project importable, its output unseen. Returns the running process."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+
+
+def wait_for(process, condition, seconds=120):
+    """Waits until `condition()` holds, and fails if the process ends or the time is over before."""
+    deadline = time.time() + seconds
+    while not condition():
+        assert process.poll() is None and time.time() < deadline, "ended too early to test anything"
+        time.sleep(0.02)
+
+
+def assert_user_error(process, *words):
+    """One sentence on standard error that holds the words, exit code 2, no traceback."""
+    assert process.returncode == 2, process.stderr
+    assert "Traceback" not in process.stderr
+    last = process.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: "), process.stderr
+    for word in words:
+        assert str(word) in last, last
+
+
+def shared(*parts):
+    """A path in the shared folder of real data; skips the test where it is absent."""
+    path = SHARED.joinpath(*parts)
+    if not path.exists():
+        pytest.skip(f"needs the real data in {path}")
+    return path
+
+
+def write_coco(folder, files, captions, name="train2017"):
+    """Writes NAME.zip with {file name: bytes} and captions_NAME.json with {file name: [captions]}. Returns the zip."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
+        for file_name, data in files.items():
+            archive.writestr(f"{name}/{file_name}", data)
+    images = [{"id": index, "file_name": file_name} for index, file_name in enumerate(captions, 1)]
+    annotations = [
+        {"id": 1000 * index + number, "image_id": index, "caption": text}
+        for index, texts in enumerate(captions.values(), 1)
+        for number, text in enumerate(texts)
+    ]
+    text = json.dumps({"images": images, "annotations": annotations})
+    (folder / f"captions_{name}.json").write_text(text)
+    return folder / f"{name}.zip"
+
+
+def losses_of(history):
+    """The figures of a history that do not depend on the machine's speed."""
+    gauges = ("seconds", "images_per_second", "peak_memory_mb")
+    return [{name: value for name, value in row.items() if name not in gauges} for row in history]
+
+
+def assert_same_history(history, other, tolerance=1e-5):
+    """Two histories are the same within rounding."""
+    for left, right in zip(losses_of(history), losses_of(other), strict=True):
+        assert left == pytest.approx(right, rel=tolerance)
+
+
+def assert_same_weights(model, other, tolerance=1e-5):
+    """Two models' weights are the same within rounding."""
+    for left, right in zip(model.weights, other.weights, strict=True):
+        np.testing.assert_allclose(left, right, rtol=tolerance, atol=tolerance, err_msg=left.path)

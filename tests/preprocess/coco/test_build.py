@@ -1,0 +1,177 @@
+import csv
+import io
+import json
+import zipfile
+
+import pytest
+from PIL import Image
+
+from preprocess.coco.build import choose_photos, preprocess_coco
+from preprocess.coco.captions import find_captions, read_captions, theme_words
+from preprocess.shards import write as writing
+from preprocess.shards.images import square_jpegs
+from preprocess.shards.records import captions_of, jpeg_of, read_shard, shard_paths, split_of
+from preprocess.shards.records import encode as encode_record
+from preprocess.shards.write import list_images, plan_shards, prepare
+from preprocess.utils.errors import UserError
+from preprocess.utils.files import read_manifest
+from tests.helpers import shared, write_coco
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def stored(folder, split):
+    return [record for path in shard_paths(folder, split) for record in read_shard(path)]
+
+
+def as_bytes(example):
+    return example.SerializeToString(deterministic=True)
+
+
+def test_keeps_matching_images_with_all_captions_and_sizes(pasture, shards):
+    manifest = read_manifest(shards, "")
+    labels = json.loads((pasture / "labels.json").read_text())
+    counts = manifest["counts"]
+    assert counts["train"] + counts["val"] == len(labels) and counts["rejected"] == 0
+    record = stored(shards, "train")[0]
+    assert len(captions_of(record)) == 5
+    assert all(jpeg_of(record, size)[:2] == b"\xff\xd8" for size in (64, 128, 224))
+    statistics = json.loads((shards / "captions.json").read_text())
+    assert statistics["images"] == len(labels)
+    assert sum(statistics["images_that_mention"][word] for word in ("sheep", "cow", "horse")) == len(labels)
+
+
+def test_workers_do_not_change_a_byte(pasture, shards, tmp_path):
+    preprocess_coco(pasture / "train2017.zip", tmp_path / "out", theme="large", shard_size=16, workers=1)
+    assert contents(tmp_path / "out") == contents(shards)
+
+
+def test_an_interrupted_run_goes_on_and_gives_the_same_bytes(pasture, shards, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    finished = []
+
+    def interrupted(path, value):
+        if path.name.startswith("val-"):
+            raise KeyboardInterrupt
+        finished.append(path.name)
+        write_json(path, value)
+
+    write_json = writing.write_json
+    monkeypatch.setattr(writing, "write_json", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        preprocess_coco(pasture / "train2017.zip", out, theme="large", shard_size=16)
+    assert finished
+    times = {name: (out / name).stat().st_mtime_ns for name in finished}
+    monkeypatch.setattr(writing, "write_json", write_json)
+    preprocess_coco(pasture / "train2017.zip", out, theme="large", shard_size=16)
+    assert contents(out) == contents(shards)
+    assert times == {name: (out / name).stat().st_mtime_ns for name in finished}
+
+
+def test_the_split_depends_on_the_id_alone(pasture, shards, tmp_path):
+    # Written down, so that the split of data sets made before never changes.
+    assert {i: split_of(i) for i in (1, 2, 3, 42, 139, 581929)} == {
+        1: "train",
+        2: "val",
+        3: "train",
+        42: "train",
+        139: "train",
+        581929: "train",
+    }
+    share = sum(split_of(image_id) == "train" for image_id in range(20_000)) / 20_000
+    assert abs(share - 0.75) < 0.01
+    preprocess_coco(pasture / "train2017.zip", tmp_path / "out", theme="large", shard_size=7, limit=30)
+    whole = {split: {as_bytes(r) for r in stored(shards, split)} for split in ("train", "val")}
+    for split in ("train", "val"):
+        assert {as_bytes(r) for r in stored(tmp_path / "out", split)} <= whole[split]
+    assert not whole["train"] & whole["val"]
+
+
+def test_shards_follow_the_order_of_ids(pasture):
+    images = list_images(pasture / "train2017.zip", "train2017.zip")
+    captions = {name: (int(name[:12]), ["a cow"]) for name in reversed(images)}
+    photos = choose_photos("train2017.zip", images, captions, ["cow"], "captions")[0]
+    for photos_of_shard in plan_shards(photos, 10).values():
+        ids = [photo.image_id for photo in photos_of_shard]
+        assert ids == sorted(ids) and len(ids) <= 10
+
+
+def test_bad_images_are_recorded_and_skipped(pasture, tmp_path):
+    with zipfile.ZipFile(pasture / "train2017.zip") as archive:
+        good = archive.read(archive.namelist()[0])
+    buffer = io.BytesIO()
+    Image.new("1", (30_000, 30_000)).save(buffer, "PNG")
+    tiny = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(tiny, "JPEG")
+    files = {
+        "good.jpg": good,
+        "truncated.jpg": good[: len(good) // 2],
+        "corrupt.jpg": good[:400] + bytes(400) + good[800:2000],
+        "text.jpg": b"hello",
+        "tiny.jpg": tiny.getvalue(),
+        "bomb.jpg": buffer.getvalue(),
+        "checksum.jpg": good + b"marker-of-the-member",
+    }
+    path = write_coco(tmp_path, files, {name: ["a cow"] for name in files})
+    damaged = path.read_bytes().replace(b"marker-of-the-member", b"MARKER-OF-THE-MEMBER")
+    path.write_bytes(damaged)
+    manifest = preprocess_coco(path, tmp_path / "out", sizes=(64,))
+    with open(tmp_path / "out" / "rejected.csv") as file:
+        rejected = {row["file"]: row["reason"] for row in csv.DictReader(file)}
+    assert set(rejected) == set(files) - {"good.jpg"}
+    assert "pixels" in rejected["bomb.jpg"] and "CRC" in rejected["checksum.jpg"] and "small" in rejected["tiny.jpg"]
+    counts = manifest["counts"]
+    assert counts["train"] + counts["val"] == 1 and counts["rejected"] == 6
+
+
+def test_only_bad_images_leave_only_their_reasons(tmp_path):
+    path = write_coco(tmp_path, {"a.jpg": b"text", "b.jpg": b""}, {"a.jpg": ["a cow"], "b.jpg": ["two cows"]})
+    for _ in range(2):  # what is left is in nobody's way
+        with pytest.raises(UserError, match=r"none of .* can be used; .*rejected.csv has the reasons"):
+            preprocess_coco(path, tmp_path / "out", sizes=(64,))
+        assert [entry.name for entry in (tmp_path / "out").iterdir()] == ["rejected.csv"]
+        assert (tmp_path / "out" / "rejected.csv").read_text().count("\n") == 3
+
+
+def test_captions_of_other_images_and_themes_without_match_are_errors(pasture, tmp_path):
+    images = list_images(pasture / "train2017.zip", "train2017.zip")
+    with pytest.raises(UserError, match="none of the zip's images"):
+        choose_photos("train2017.zip", images, {"other.jpg": (1, ["a cow"])}, ["cow"], "captions.json")
+    with pytest.raises(UserError, match="no caption in .*captions_train2017.json holds any of: .*zebra"):
+        preprocess_coco(write_coco(tmp_path, {"1.jpg": b""}, {"1.jpg": ["a train"]}), tmp_path / "out", words=["zebra"])
+
+
+def test_several_zips_make_one_data_set(tmp_path):
+    buffer = io.BytesIO()
+    Image.new("RGB", (80, 70)).save(buffer, "JPEG")
+    image = buffer.getvalue()
+    first = write_coco(tmp_path / "a", {"1.jpg": image}, {"1.jpg": ["a cow"]})
+    second = write_coco(tmp_path / "b", {"2.jpg": image, "3.jpg": image}, {"2.jpg": ["a cow"], "3.jpg": ["a train"]})
+    preprocess_coco([first, second], tmp_path / "cows", sizes=(64,))
+    records = [record for split in ("train", "val") for record in stored(tmp_path / "cows", split)]
+    assert sorted(captions_of(record)[0] for record in records) == ["a cow", "a cow"]
+    manifest = preprocess_coco([first, second], tmp_path / "all", theme="all", sizes=(64,))
+    assert manifest["counts"]["train"] + manifest["counts"]["val"] == 3
+    with pytest.raises(UserError, match=r"holds 1.jpg, and so does another --zip"):
+        preprocess_coco([first, first], tmp_path / "twice", sizes=(64,))
+    with pytest.raises(UserError, match="give --captions one file for each --zip"):
+        preprocess_coco([first, second], tmp_path / "half", captions=tmp_path / "a" / "captions_train2017.json")
+
+
+def test_the_theme_of_all_takes_no_words(pasture, tmp_path):
+    with pytest.raises(UserError, match="keeps every image; leave out --words"):
+        preprocess_coco(pasture / "train2017.zip", tmp_path / "out", theme="all", words=["goat"])
+
+
+def test_reads_real_photographs():
+    zip_path = shared("data", "photos", "full_size", "train2017.zip")
+    images = list_images(zip_path, "train2017.zip")
+    captions = read_captions(*find_captions(zip_path))
+    photos = choose_photos(zip_path, images, captions, theme_words("large"), "captions")[0]
+    jpegs, reason = prepare(photos[0], (64,))
+    assert reason is None
+    assert encode_record(photos[0].image_id, "a.jpg", photos[0].captions, jpegs)
+    with zipfile.ZipFile(zip_path) as archive:
+        assert square_jpegs(archive.read(photos[0].member), (64,)) == jpegs
