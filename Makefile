@@ -4,42 +4,50 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test test-colab notebooks lint clean
+.PHONY: help demo test test-slow test-colab notebooks lint publish clean
+
+help:  ## lists what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
 
 # A marker newer than requirements.txt says that the installation is whole.
-$(VENV)/installed: requirements.txt
+$(VENV)/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing the packages of requirements.txt, a few minutes the first time ..."
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
-# The whole job on drawn scenes: draw, preprocess, embed, train, generate, judge.
-demo: $(VENV)/installed
+demo: $(VENV)/installed  ## installs, then the whole job on drawn scenes: pictures in demo/run/gallery/1
 	$(BIN)/python -m preprocess.pasture --out $(DEMO)/pasture --count 3000
 	$(BIN)/python offline_preprocess.py --zip $(DEMO)/pasture/train2017.zip --theme large --out $(DEMO)/shards
 	$(BIN)/python clip_wrapper.py $(DEMO)/shards --clip preprocess/pasture/clip.pt
-	$(BIN)/python -m cvae train --variant 64-image --data $(DEMO)/embedded --run $(DEMO)/run \
-		--width 0.125 --epochs 20 --batch-size 16 --learning-rate 1e-2 --decay --resume
-	$(BIN)/python -m cvae generate --run $(DEMO)/run "White sheep on a mountain under blue sky" "Cows in the snow"
-	$(BIN)/python -m cvae gallery --run $(DEMO)/run
+	@if [ -f $(DEMO)/run/last.keras ]; then $(BIN)/cvae train --run $(DEMO)/run --resume; else \
+	$(BIN)/cvae train --variant 64-image --data $(DEMO)/embedded --run $(DEMO)/run --width 0.125 --epochs 20 \
+		--batch-size 16 --learning-rate 1e-2 --decay; fi
+	$(BIN)/cvae generate --run $(DEMO)/run "White sheep on a mountain under blue sky" "Cows in the snow"
+	$(BIN)/cvae gallery --run $(DEMO)/run
 
-test: $(VENV)/installed
-	$(BIN)/python -m pytest tests/
+test: $(VENV)/installed  ## installs, then the tests that people run, 8 minutes on two cores at most
+	$(BIN)/python -m pytest tests/ -m "not slow"
 
-# The notebooks with the versions that Colab has; needs Python 3.13, as Colab's is.
-test-colab:
+test-slow: $(VENV)/installed  ## the other tests
+	$(BIN)/python -m pytest tests/ -m slow
+
+test-colab:  ## the notebooks with the versions that Colab has; needs Python 3.13, as Colab's is
 	$(PYTHON313) -m venv .venv-colab
 	.venv-colab/bin/pip install --quiet --disable-pip-version-check -r requirements.txt -c notebooks/colab-constraints.txt
 	.venv-colab/bin/python -m pytest tests/notebooks
 
-# Runs the notebooks and keeps what they show.
-notebooks: $(VENV)/installed
+notebooks: $(VENV)/installed  ## runs the notebooks and keeps what they show
 	$(BIN)/python notebooks/execute.py
 
-lint: $(VENV)/installed
+lint: $(VENV)/installed  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-clean:
+publish:  ## REPOSITORY=https://github.com/someone/something: says everywhere where the project lives
+	$(PYTHON) .ci/publish.py "$(REPOSITORY)"
+
+clean:  ## removes the installation and the demo
 	rm -rf $(VENV) .venv-colab $(DEMO)

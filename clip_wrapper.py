@@ -43,7 +43,7 @@ def main() -> None:
     clip = manifest["settings"]["clip"]
     print(
         f"Embedded {counted(images, 'image')} and {counted(captions, 'caption')} with {clip['name']} "
-        f"({clip['embedding_dim']} numbers each, {manifest['precision']}) into {out}."
+        f"(dimension {clip['embedding_dim']}, {manifest['precision']}) into {out}."
     )
 
 

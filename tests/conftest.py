@@ -28,7 +28,8 @@ def pytest_cmdline_main(config):
         return
     if config.option.numprocesses is None and all(pathlib.Path(argument).is_dir() for argument in config.args):
         config.option.numprocesses = min(4, available_cores())
-        config.option.dist = "loadgroup"
+        # A file's tests in one process, so that what they share is made once.
+        config.option.dist = "loadfile"
 
 
 def pytest_collection_modifyitems(items):

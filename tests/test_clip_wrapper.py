@@ -154,7 +154,14 @@ def test_another_encoder_takes_clips_place(shards, tmp_path):
         load_encoder(str(tmp_path / "mine.py"))
     process = command(SCRIPT, shards, "--clip", f"{tmp_path}/mine.py:Encoder", "--out", tmp_path / "embedded")
     assert process.returncode == 0, process.stderr
-    assert "4 numbers each" in process.stdout.splitlines()[-1]
+    assert "dimension 4" in process.stdout.splitlines()[-1]
+
+
+def test_an_encoder_whose_constructor_wants_arguments_gives_one_sentence(shards, tmp_path):
+    path = tmp_path / "needy.py"
+    path.write_text("class Needy:\n    def __init__(self, weights): pass\n")
+    process = command(SCRIPT, shards, "--clip", f"{path}:Needy", "--out", tmp_path / "out")
+    assert_user_error(process, "needy.py:Needy cannot be made without arguments", "'weights'", "defaults")
 
 
 def test_embedding_writes_one_embedding_an_image_and_one_a_caption(shards, embedded):
@@ -191,7 +198,7 @@ def test_embedding_goes_on_shard_by_shard_and_gives_the_same_bytes(shards, embed
     assert {p.name: p.read_bytes() for p in out.iterdir()} == {p.name: p.read_bytes() for p in embedded.iterdir()}
 
 
-def test_lost_and_cut_shards_are_told_or_mended(shards, embedded, tmp_path):
+def test_lost_and_cut_shards_are_named_or_mended(shards, embedded, tmp_path):
     import shutil
 
     from preprocess.embedding.embed import embed_folder

@@ -17,6 +17,11 @@ COMMANDS = [
     ["-m", "cvae", "study"],
     ["-m", "cvae", "win-rates"],
     ["-m", "cvae", "gallery"],
+    ["-m", "cvae", "variants"],
+    ["-m", "cvae", "edit"],
+    ["-m", "cvae", "vary"],
+    ["-m", "preprocess.celeba"],
+    ["-m", "preprocess.faces"],
     ["-m", "cvae.pasture.judge"],
 ]
 

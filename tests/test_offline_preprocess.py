@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from preprocess.utils.files import PARTIAL
+from preprocess.utils.files import PARTIAL, read_manifest
 from tests.helpers import ROOT, assert_user_error, command, start, wait_for, write_coco
 
 SCRIPT = ROOT / "offline_preprocess.py"
@@ -26,6 +26,8 @@ def test_help_names_every_option():
         "--workers",
         "--limit",
         "--overwrite",
+        "--validation-share",
+        "countryside",
     ]:
         assert option in process.stdout
 
@@ -93,7 +95,7 @@ def test_wrong_options_give_one_sentence(pasture, shards, tmp_path):
     assert_user_error(process, shards, "other settings (shard_size)", "--overwrite")
 
 
-def test_words_that_no_caption_holds_are_told(pasture, tmp_path):
+def test_words_that_no_caption_holds_are_named(pasture, tmp_path):
     options = ("--words", "zebra", "forest", "--limit", 4, "--sizes", 64, "--out", tmp_path / "out")
     process = command(SCRIPT, "--zip", pasture / "train2017.zip", *options)
     assert process.returncode == 0, process.stderr
@@ -152,3 +154,28 @@ def _group_lives(group):
     except ProcessLookupError:
         return False
     return True
+
+
+def test_the_last_lines_say_what_became_of_every_image(pasture, tmp_path):
+    process = command(SCRIPT, "--zip", pasture / "train2017.zip", "--theme", "small", "--out", tmp_path / "out")
+    assert process.returncode == 0, process.stderr
+    lines = process.stdout.splitlines()
+    assert lines[0] == "Found 80 images."
+    counts = read_manifest(tmp_path / "out", "")["counts"]
+    kept = counts["train"] + counts["val"]
+    assert lines[1] == f"Dropped {80 - kept} images by the theme small, such as:"
+    assert all(line.startswith('  "') and "cow" not in line.lower().split() for line in lines[2:5])
+    assert "--theme large would keep" in lines[5] and "--theme all would keep 80" in lines[5]
+    assert lines[6].startswith("warning: ") and "too few to train on" in lines[6]
+    assert lines[7].startswith(f"Kept {counts['train']} training and {counts['val']} validation images, rejected 0")
+
+
+def test_the_share_of_validation_images_can_be_chosen(pasture, tmp_path):
+    options = ("--zip", pasture / "train2017.zip", "--theme", "all")
+    process = command(SCRIPT, *options, "--out", tmp_path / "half", "--validation-share", 0.5)
+    assert process.returncode == 0, process.stderr
+    manifest = read_manifest(tmp_path / "half", "")
+    assert 28 < manifest["counts"]["val"] < 52 and manifest["settings"]["validation_share"] == 0.5
+    assert sum(manifest["caption_counts"].values()) == 400
+    process = command(SCRIPT, *options, "--out", tmp_path / "none", "--validation-share", 0)
+    assert_user_error(process, "--validation-share must be a number from 0.01 to 0.9")

@@ -28,7 +28,7 @@ from preprocess.utils.progress import progress_bar
 DIVERSITY_PICTURES = 8
 # Captions that R-precision chooses among.
 CANDIDATES = 100
-# Below so many images the distances are mostly chance.
+# With fewer images the distances are mostly chance.
 FEW = 100
 # Captions on the page, each with its photograph, its reconstruction and pictures.
 SHOWN, SHOWN_PICTURES = 6, 4
@@ -132,7 +132,7 @@ def evaluate(run: Run, data: str | None = None, count: int = 1000, seed: int = 0
     Args:
         run: the run.
         data: a folder of embedded shards; by default the one that the run was trained with.
-        count: at most so many captions get a picture.
+        count: captions that get a picture, at most.
         seed: of the noise, of R-precision's candidates and of the halves.
         clip: the encoder, if it has moved.
 

@@ -8,7 +8,7 @@ from keras import layers, ops
 
 from preprocess.utils.types import Tensor
 
-# Sinusoids that a time is told by, and how much faster the first turns than the last.
+# Sinusoids of the time embedding, and how much faster the first turns than the last.
 FREQUENCIES, LONGEST = 64, 1000.0
 HEAD_SIZE = 64
 
@@ -104,7 +104,7 @@ def _time_and_condition(time, condition, width, policy):
     """Time and condition as one vector (n, width)."""
     time = layers.Dense(width, "silu", dtype=policy)(SinusoidalEmbedding(dtype="float32")(time))
     time = layers.Dense(width, dtype=policy)(time)
-    # An embedding has length 1: this gives its numbers about the size of 1.
+    # An embedding has length 1: this brings its components to about the size of 1.
     condition = layers.Rescaling(math.sqrt(condition.shape[-1]), dtype=policy)(condition)
     condition = layers.Dense(width, dtype=policy)(condition)
     return layers.Activation("silu", dtype=policy)(layers.Add(dtype=policy)([time, condition]))

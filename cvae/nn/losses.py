@@ -78,7 +78,7 @@ def _gaussian(channels, width=11, sigma=1.5):
 
 
 def _full_precision():
-    """On TPUs and new GPUs, JAX multiplies float32 in bfloat16 or TF32 unless told not to."""
+    """On TPUs and new GPUs, JAX multiplies float32 in bfloat16 or TF32 by default."""
     if keras.backend.backend() != "jax":
         return contextlib.nullcontext()
     import jax

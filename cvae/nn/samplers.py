@@ -101,5 +101,5 @@ def _compile_on_jax(network: Any, run: Callable[..., Any]) -> Callable[..., Any]
 
 
 def times_between(start: float, end: float, steps: int) -> np.ndarray:
-    """The times of so many equal steps, float32 (steps + 1,)."""
+    """The times of equal steps from one to the other, float32 (steps + 1,)."""
     return np.linspace(start, end, steps + 1, dtype=np.float32)

@@ -155,7 +155,7 @@ def embedded_faces(
         zip_path, attributes: see `preprocess.celeba.build.preprocess_celeba`; "" draws faces in their place.
         clip: see `preprocess.embedding.encoders.load_encoder`; "" is ViT-B/32, or the small CLIP for drawn faces.
         faces_count: how many faces to draw where there is no zip.
-        limit: at most so many portraits.
+        limit: portraits, at most.
         overwrite: whether to empty folders that were made with other settings.
 
     Returns:

@@ -42,7 +42,7 @@ def generate(
         count: pictures a prompt.
         seed: the same seed draws the same pictures.
         clip: the encoder, if it is not where it was when the data were embedded.
-        best_of: draw so many a prompt, and keep those that the encoder finds closest.
+        best_of: pictures to draw of each prompt, of which those that the encoder finds closest are kept.
         **options: see the `open_drawer` of the run's variant.
 
     Raises:

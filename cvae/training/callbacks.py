@@ -71,7 +71,7 @@ class Gauges(keras.callbacks.Callback):
 
 
 def peak_memory() -> float | None:
-    """The most memory in MB that the first GPU, or else this process, has taken so far; None where nothing tells."""
+    """The peak memory in MB of the first GPU, or else of this process; None where it cannot be read."""
     if keras.backend.backend() == "jax":
         import jax
 

@@ -29,7 +29,7 @@ def load_or_train(judge: Any, path: pathlib.Path, train: Callable[[], Any]) -> N
 
 
 def fit_under_bar(what: str, model: Any, *data: Any, steps: int, **options: Any) -> None:
-    """`model.fit(*data, **options)` under a bar of so many steps, "training" `what`."""
+    """`model.fit(*data, **options)` under a bar of `steps` steps, "training" `what`."""
     with progress_bar(total=steps, desc=f"training {what}", unit="step") as bar:
         step = import_keras().callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
         model.fit(*data, **options, verbose=0, callbacks=[step])

@@ -138,7 +138,7 @@ def _continued(run: Run, variant_name: str | None, data: Any, given: Mapping[str
 
 
 def _lengthened(run: Run, before: Settings, epochs: int) -> Settings:
-    """The settings of a run that is to have so many epochs in all."""
+    """The settings of a run that is trained for `epochs` epochs in all."""
     done = len(run.log())
     if epochs < done:
         raise UserError(

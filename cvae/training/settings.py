@@ -9,7 +9,7 @@ from cvae.registry import Variant
 from preprocess.utils.errors import UserError, check_whole
 
 PRECISIONS = ("float32", "mixed_bfloat16")
-# Where data are few, a batch is halved until an epoch has so many steps, or a batch so few images.
+# Where data are few, a batch is halved until an epoch has 20 steps, or the batch 8 images.
 EPOCH_STEPS, SMALLEST_BATCH = 20, 8
 
 
@@ -72,7 +72,7 @@ def check_given(given: Mapping[str, Any]) -> None:
 
 
 def settings_for(variant: Variant, given: Mapping[str, Any], count: int) -> Settings:
-    """The `Settings` of a training: those given, and the variant's own as they suit so many training examples.
+    """The `Settings` of a training: those given, and the variant's own as they suit the number of training examples.
 
     Args:
         variant: the variant. given: {name: value} of `Settings`. count: training examples.

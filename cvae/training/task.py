@@ -20,7 +20,7 @@ class Task(abc.ABC):
     Attributes:
         variant_name, variant: as given, and its entry in the registry.
         settings: a `cvae.training.settings.Settings`.
-        config: a dict for run.json, with "data" and whatever else tells the data from others.
+        config: a dict for run.json, with "data" and whatever else identifies the data.
         count: training examples.
         validates: whether there is a loss on validation images that chooses the best epoch.
 

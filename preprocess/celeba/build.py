@@ -98,7 +98,7 @@ def choose_portraits(
     Args:
         images: of `preprocess.shards.write.list_images`, of `zip_path`. rows: of `read_attributes`.
         attributes_path: for errors.
-        limit: at most so many portraits, the first of the rows.
+        limit: portraits, at most: the first of the rows.
 
     Returns:
         A list of `Photo`, their ids the numbers of their rows, as CelebA counts them.
@@ -134,7 +134,7 @@ def preprocess_celeba(
         out: the output folder, see `write_photos`, and portraits.json: the number of images without a row, of rows
             without an image, and of portraits with each attribute.
         sizes: sides in pixels of the square images in each record.
-        shard_size: images a shard. workers: processes. limit: at most so many images.
+        shard_size: images a shard. workers: processes. limit: images, at most.
         overwrite: whether to empty an output folder made with other settings.
         validation_share: of the portraits, from 0 to 1.
 

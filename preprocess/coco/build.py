@@ -156,7 +156,7 @@ def preprocess_coco(
         sizes: sides in pixels of the square images in each record.
         shard_size: images a shard.
         workers: processes.
-        limit: at most so many images, those of the lowest ids.
+        limit: images, at most: those of the lowest ids.
         overwrite: whether to empty an output folder made with other settings.
         validation_share: of the images, from 0 to 1.
 

@@ -22,6 +22,9 @@ from preprocess.utils.errors import UserError
 from preprocess.utils.files import sha256
 from preprocess.utils.quiet import STANDARD_ERROR
 
+# What every encoder has.
+MEMBERS = ("name", "embedding_dim", "image_size", "encode_images", "encode_texts")
+
 
 def load_encoder(spec: str) -> Any:
     """Loads what turns images and texts into embeddings.
@@ -43,14 +46,19 @@ def load_encoder(spec: str) -> Any:
         return ClipWrapper(spec)
     encoder_class = _import_class(location, class_name)
     try:
+        inspect.signature(encoder_class).bind()
+    except TypeError as error:
+        raise UserError(
+            f"{spec} cannot be made without arguments ({error}); give its constructor defaults, or name a class "
+            "derived from it that has them."
+        ) from None
+    try:
         encoder = encoder_class()
     except ImportError as error:
         raise UserError(f"{spec} lacks a package ({error}); install it.") from None
-    missing = [
-        n for n in ("name", "embedding_dim", "image_size", "encode_images", "encode_texts") if not hasattr(encoder, n)
-    ]
+    missing = [member for member in MEMBERS if not hasattr(encoder, member)]
     if missing:
-        raise UserError(f"{spec} lacks {', '.join(missing)}; an encoder needs all that ClipWrapper has of these.")
+        raise UserError(f"{spec} lacks {', '.join(missing)}; an encoder has all of: {', '.join(MEMBERS)}.")
     return encoder
 
 
@@ -127,7 +135,7 @@ class EncoderProcess:
         return answer
 
     def _call(self, method, *arguments):
-        with contextlib.suppress(BrokenPipeError):  # what ended the process is told by `_receive`
+        with contextlib.suppress(BrokenPipeError):  # `_receive` says what ended the process
             pickle.dump((method, arguments), self._process.stdin)
             self._process.stdin.flush()
         return self._receive()

@@ -157,6 +157,6 @@ def draw_animal(
     draw: Any, rng: np.random.Generator, animal: str, coat: str, x: Tensor, y: Tensor, length: float, light: Any
 ) -> None:
     """Draws one animal with its feet at pixel (x, y) of an `ImageDraw`; `light` scales its brightness."""
-    # Mostly one way and heads up: a model that averages over poses it is not told of draws no pose at all.
+    # Mostly one way and heads up: a model that averages over poses which no caption names draws no pose at all.
     pen = Pen(draw, x, y, length, left=rng.random() < 0.2, light=light)
     DRAW[animal](pen, rng, coat, grazing=rng.random() < 0.2)

@@ -115,7 +115,7 @@ def _sentence(*parts):
 
 
 def complete_caption(rng: np.random.Generator, scene: Scene) -> str:
-    """A caption that tells every attribute of the scene, in one of several orders and wordings."""
+    """A caption that names every attribute of the scene, in one of several orders and wordings."""
     subject, verb = _subject(rng, scene), _pick(rng, VERBS)
     ground, sky = _pick(rng, GROUND_PHRASES[scene.ground]), _pick(rng, SKY_PHRASES[scene.sky])
     backdrop = _pick(rng, BACKDROP_PHRASES[scene.backdrop])
@@ -129,7 +129,7 @@ def complete_caption(rng: np.random.Generator, scene: Scene) -> str:
 
 
 def captions(rng: np.random.Generator, scene: Scene) -> list[str]:
-    """Five captions in COCO's manner: two that tell everything, three that leave something out."""
+    """Five captions in COCO's manner: two that name everything, three that leave something out."""
     ground, sky = _pick(rng, GROUND_PHRASES[scene.ground]), _pick(rng, SKY_PHRASES[scene.sky])
     backdrop = _pick(rng, BACKDROP_PHRASES[scene.backdrop])
     return [

@@ -22,7 +22,7 @@ def counted(number: Any, noun: str) -> str:
 
 
 def sentence_of(error: BaseException, again: str) -> str | None:
-    """What a user is told about an error, None if it is not theirs to put right.
+    """What to say to a user about an error, None if it is not theirs to put right.
 
     Args:
         error: the exception: a `UserError`, what the system refuses, such as a file on a full disk, or an interruption.

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and the manifest that tells what made a folder."""
+"""Files that appear whole or not at all, and the manifest that says what made a folder."""
 
 import contextlib
 import hashlib
@@ -70,7 +70,7 @@ def numbered_file(path: PathLike) -> pathlib.Path:
 def next_folder(parent: PathLike, first: int = 1) -> pathlib.Path:
     """Makes and returns the next of the folders "1", "2", "3" and so on in another.
 
-    The numbers go on after the highest that is there, so that they tell the order.
+    The numbers go on after the highest that is there, so that they show the order.
     """
     parent = pathlib.Path(parent)
     parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from preprocess.utils.parallel import available_cores
 from preprocess.utils.types import PathLike
 
 VALIDATION_SHARE = 0.25
-# Below so many images a warning says that training will give nothing.
+# With fewer images a warning says that training will give nothing.
 FEW = 100
 
 

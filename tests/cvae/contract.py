@@ -1,7 +1,7 @@
-"""What every model does, run in processes of their own: `python tests/cvae/contract.py train|load FOLDER`.
+"""What every model does, in processes of their own: `contract.py train FOLDER POLICIES`, `contract.py load FOLDER`.
 
-`train` builds each model from its config, trains a step in three precisions, saves it and keeps what it draws. `load`
-loads it in a process that has imported nothing but `cvae.runs`, and compares.
+`train` builds each model from its config, trains a step in each precision, float32 the last, saves it and keeps what it
+draws. `load` loads it in a process that has imported nothing but `cvae.runs`, and compares.
 """
 
 import pathlib
@@ -75,21 +75,20 @@ def make_models(policy):
     }  # fmt: skip
 
 
-def train(folder):
+def train(folder, *policies):
     import keras
 
     from cvae.nn.optimizers import Adam
+    from cvae.nn.precision import wants_xla
 
-    # JAX multiplies no float16 on CPUs.
-    half = ("mixed_float16",) if keras.backend.backend() == "tensorflow" else ()
-    for policy in (*half, "mixed_bfloat16", "float32"):
+    for policy in policies:
         keras.utils.set_random_seed(0)
         for name, (built, batch, draw) in make_models(policy).items():
             model = type(built).from_config(built.get_config())
             assert [w.shape for w in model.weights] == [w.shape for w in built.weights], name
             needs_tensorflow = name == "ClipWGANGP" and keras.backend.backend() != "tensorflow"
             if batch is not None and not needs_tensorflow:
-                model.compile(Adam(1e-3))
+                model.compile(Adam(1e-3), jit_compile=wants_xla())
                 history = model.fit(((batch,) for _ in range(2)), steps_per_epoch=2, verbose=0).history
                 assert all(np.isfinite(values).all() for values in history.values()), (name, policy, history)
             for weight in model.weights:
@@ -114,4 +113,4 @@ def load(folder):
 
 if __name__ == "__main__":
     sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
-    {"train": train, "load": load}[sys.argv[1]](pathlib.Path(sys.argv[2]))
+    {"train": train, "load": load}[sys.argv[1]](pathlib.Path(sys.argv[2]), *sys.argv[3:])

@@ -1,6 +1,9 @@
 """Every notebook from top to bottom with small parameters, and a form filled in wrongly."""
 
 import pathlib
+import shutil
+import sys
+import types
 
 import nbformat
 import pytest
@@ -39,9 +42,13 @@ def test_there_is_a_test_for_every_notebook():
     assert {path.stem for path in FOLDER.glob("*.ipynb")} == set(PARAMETERS)
 
 
-@pytest.mark.slow
-@pytest.mark.xdist_group("notebooks")
-@pytest.mark.parametrize("name", PARAMETERS)
+# One for everybody; the others, which work on what the first leaves, are slow.
+QUICK = "5_digits"
+
+
+@pytest.mark.parametrize(
+    "name", [name if name == QUICK else pytest.param(name, marks=pytest.mark.slow) for name in PARAMETERS]
+)
 def test_runs_from_top_to_bottom_and_shows_pictures(work, name):
     # In one folder, so that each finds what the one before it left, as in Colab.
     notebook = execute(name, work, PARAMETERS[name] | {"WORK": str(work)})
@@ -121,3 +128,77 @@ def test_committed_notebooks_show_their_pictures_and_stay_small():
         text = path.read_text()
         assert len(text) < 1e6, path
         assert "image/jpeg" in text and "colab-badge" in text, path
+
+
+class Colab:
+    """What of Colab the first cell uses: Drive with or without the code, and a file that is uploaded or none."""
+
+    def __init__(self, in_drive=None, uploaded=()):
+        self.in_drive, self.uploaded, self.asked = in_drive, uploaded, []
+
+    def install(self, monkeypatch):
+        drive = types.SimpleNamespace(mount=lambda place: self.asked.append("drive"))
+        files = types.SimpleNamespace(upload=self.upload)
+        for name, module in {"google.colab": types.SimpleNamespace(drive=drive, files=files), "google": None}.items():
+            monkeypatch.setitem(sys.modules, name, module or types.SimpleNamespace())
+
+    def upload(self):
+        self.asked.append("upload")
+        return {name: b"" for name in self.uploaded}
+
+
+def first_cell(monkeypatch, folder, clones=False):
+    """Runs what the first cell defines, in a folder without the code; cloning works or not. Returns its names."""
+    [source] = {nbformat.read(path, 4).cells[1].source for path in FOLDER.glob("*.ipynb")}
+    monkeypatch.chdir(folder)
+
+    def run(command, **options):
+        if clones:
+            make_code(folder / command[-1])
+        return types.SimpleNamespace(returncode=0 if clones else 128)
+
+    monkeypatch.setattr("subprocess.run", run)
+    names = {}
+    exec(source[: source.index("root = find_code()")], names)
+    return names
+
+
+def make_code(folder):
+    (folder / "cvae" / "notebook_tools").mkdir(parents=True)
+    (folder / "cvae" / "notebook_tools" / "setup.py").write_text("")
+    return folder
+
+
+def test_the_first_cell_clones_the_code(tmp_path, monkeypatch):
+    assert first_cell(monkeypatch, tmp_path, clones=True)["find_code"]().name == "clip-cvae"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_where_that_fails_it_looks_in_drive(tmp_path, monkeypatch, packed):
+    names, colab = first_cell(monkeypatch, tmp_path), Colab()
+    colab.install(monkeypatch)
+    code = make_code(tmp_path / "drive" / "clip-cvae")
+    if packed:
+        shutil.make_archive(str(code), "zip", code.parent, "clip-cvae")
+        shutil.rmtree(code)
+    # As a path that begins with "/", it takes the place of Drive's own.
+    names["CODE_IN_DRIVE"] = str(code)
+    found = names["find_code"]()
+    assert (found / "cvae" / "notebook_tools" / "setup.py").is_file() and colab.asked == ["drive"]
+
+
+def test_then_it_asks_for_a_zip_and_at_last_says_what_it_tried(tmp_path, monkeypatch):
+    names, colab = first_cell(monkeypatch, tmp_path), Colab(uploaded=["code.zip"])
+    colab.install(monkeypatch)
+    make_code(tmp_path / "packed" / "clip-cvae-main")
+    shutil.make_archive(str(tmp_path / "code"), "zip", tmp_path / "packed")
+    assert names["find_code"]().name == "clip-cvae-main" and colab.asked == ["drive", "upload"]
+    shutil.rmtree(tmp_path / "clip-cvae.unpacked")
+    Colab().install(monkeypatch)
+    with pytest.raises(SystemExit, match="cannot be cloned, Drive has no .*, and no zip was uploaded"):
+        names["find_code"]()
+
+
+def test_without_colab_it_says_the_same(tmp_path, monkeypatch):
+    with pytest.raises(SystemExit, match="cannot be cloned"):
+        first_cell(monkeypatch, tmp_path)["find_code"]()

@@ -12,7 +12,7 @@ from preprocess.mnist import LABELS, load_digits
 from preprocess.utils.errors import UserError
 from preprocess.utils.quiet import import_keras, import_tensorflow
 
-# One in so many training digits chooses the best epoch; the test digits have no part in training.
+# One training digit in twelve helps to choose the best epoch; the test digits have no part in training.
 VALIDATION_SHARE = 12
 # Pictures of each label in the grid after an epoch.
 GRID_COLUMNS = 10

@@ -1,4 +1,4 @@
-"""A CVAE of portraits, told their attributes, a sentence's embedding, or both."""
+"""A CVAE of portraits conditioned on their attributes, a sentence's embedding, or both."""
 
 import types
 from collections.abc import Iterable
@@ -91,9 +91,9 @@ class AttributeCVAE(keras.Model):
         gram = RIDGE * np.eye(self.condition_dim + 1)
         product = np.zeros((self.condition_dim + 1, self.latent_dim))
         for image, condition in batches:
-            told = np.pad(np.asarray(condition, np.float64), ((0, 0), (0, 1)), constant_values=1)
-            gram += told.T @ told
-            product += told.T @ np.asarray(self.encode(image, condition)[0], np.float64)
+            rows = np.pad(np.asarray(condition, np.float64), ((0, 0), (0, 1)), constant_values=1)
+            gram += rows.T @ rows
+            product += rows.T @ np.asarray(self.encode(image, condition)[0], np.float64)
         *kernel, bias = np.linalg.solve(gram, product)
         self.prior.set_weights([np.array(kernel), bias])
 

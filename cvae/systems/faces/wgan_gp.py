@@ -1,4 +1,4 @@
-"""A conditional Wasserstein GAN of portraits, told their attributes, a sentence's embedding, or both."""
+"""A Wasserstein GAN of portraits conditioned on their attributes, a sentence's embedding, or both."""
 
 from typing import Any
 

@@ -15,15 +15,15 @@ CHANNELS = (64, 128, 256)
 CRITIC_CHANNELS = (32, 64, 128)
 DOWNSAMPLING = 8
 MIN_CHANNELS = 16
-# Halvings of the error that the reconstruction is measured at, besides the pixels themselves.
+# 2x downsamplings at which the reconstruction error is measured, besides full size.
 SCALES = 3
-# Weights of the means over latent numbers and over patches, beside a mean over pixels of 0.05 or so.
+# Weights of the means over latent components and over patches, beside a mean over pixels of 0.05 or so.
 KL_WEIGHT, FEATURES_WEIGHT, REALISM_WEIGHT = 1e-3, 1.0, 0.01
 
 
 @keras.saving.register_keras_serializable("cvae")
 class SpatialVAE(keras.Model):
-    """A residual convolutional VAE with 8 numbers for every 8 x 8 pixels, as latent diffusion models have.
+    """A residual convolutional VAE with three 2x downsamplings and 8 latent channels, as latent diffusion models have.
 
     Rombach et al. 2022, arXiv 2112.10752. Trained by plain `fit` on a dataset of images. A patch critic learns in the
     same step to tell images from reconstructions, by its own hinge loss (Lim and Ye 2017, arXiv 1705.02894).
@@ -35,7 +35,7 @@ class SpatialVAE(keras.Model):
     Args:
         image_size: pixels, a multiple of 8, of the images that it is made for. It is convolutional: it can be trained
             on squares cut out of them.
-        latent_channels: numbers a cell of the latent's grid.
+        latent_channels: channels of the latent.
         width: factor on the channels; for small machines.
 
     Call arguments:
@@ -199,7 +199,7 @@ def _absolute_error(image, reconstruction):
 
 
 class CriticInSecondHalf(keras.callbacks.Callback):
-    """Has a `SpatialVAE` convince its critic in the second half of so many epochs."""
+    """Has a `SpatialVAE` convince its critic in the second half of its epochs."""
 
     def __init__(self, epochs):
         super().__init__()

@@ -30,7 +30,7 @@ class LatentFlow(RectifiedFlow):
             prompts say, with shorter noise pictures follow the prior's mistakes.
 
     Attributes:
-        prior: the `EmbeddingPrior`, named as in files of version 0.1. image_size: pixels. latent_dim: numbers a latent.
+        prior: the `EmbeddingPrior`, named as in files of version 0.1. image_size: pixels. latent_dim: size of a latent.
     """
 
     def __init__(self, autoencoder, condition_dim, width=256, depth=8, condition_noise=1.0, **kwargs):

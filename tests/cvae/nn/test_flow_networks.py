@@ -8,7 +8,7 @@ RNG = np.random.default_rng(0)
 
 
 def shaken(network):
-    """A network with no weight at zero: as built, its last layers give zeros whatever they are told."""
+    """A network with no weight at zero: as built, its last layers give zeros whatever they are conditions."""
     network.set_weights([RNG.normal(0, 0.1, weight.shape) for weight in network.get_weights()])
     return network
 
@@ -18,8 +18,8 @@ def grid_network(side=8, depth=1):
 
 
 def velocity(network, x, time=0.5, row=0):
-    told = np.repeat(np.eye(3, dtype=np.float32)[row : row + 1], len(x), axis=0)
-    return np.asarray(network([x.astype(np.float32), np.full(len(x), time, np.float32), told]))
+    conditions = np.repeat(np.eye(3, dtype=np.float32)[row : row + 1], len(x), axis=0)
+    return np.asarray(network([x.astype(np.float32), np.full(len(x), time, np.float32), conditions]))
 
 
 @pytest.mark.parametrize(
@@ -64,12 +64,12 @@ def test_a_block_begins_as_the_identity():
     assert np.allclose(AdaLNZero(gated=False)(tokens, condition), normalised, atol=1e-3)
 
 
-def test_times_are_told_apart_coarsely_and_finely():
-    told = np.asarray(SinusoidalEmbedding()(np.array([0, 0.001, 0.5, 1], np.float32)))
-    assert told.shape == (4, 128) and np.abs(told).max() <= 1
-    assert all(np.abs(a - b).max() > 0.5 for i, a in enumerate(told) for b in told[:i])
+def test_times_differ_coarsely_and_finely():
+    conditions = np.asarray(SinusoidalEmbedding()(np.array([0, 0.001, 0.5, 1], np.float32)))
+    assert conditions.shape == (4, 128) and np.abs(conditions).max() <= 1
+    assert all(np.abs(a - b).max() > 0.5 for i, a in enumerate(conditions) for b in conditions[:i])
     # Not of times close together alone: the slowest hardly turn in a thousandth.
-    assert np.abs(told[1] - told[0]).min() < 0.01
+    assert np.abs(conditions[1] - conditions[0]).min() < 0.01
 
 
 def test_bfloat16_gives_float32_velocities():

@@ -7,7 +7,7 @@ from cvae.nn.rectified_flow import RectifiedFlow
 from cvae.nn.samplers import SamplerOptions
 from tests.helpers import run_on_jax
 
-TOLD = np.eye(2, dtype=np.float32)
+CONDITIONS = np.eye(2, dtype=np.float32)
 
 
 def vectors(count, seed=0):
@@ -15,17 +15,17 @@ def vectors(count, seed=0):
     rng = np.random.default_rng(seed)
     which = rng.integers(0, 2, count)
     centers = np.array([[4, 0], [-4, 10]])
-    return (centers[which] + 0.3 * rng.standard_normal((count, 2))).astype(np.float32), TOLD[which]
+    return (centers[which] + 0.3 * rng.standard_normal((count, 2))).astype(np.float32), CONDITIONS[which]
 
 
 @pytest.fixture(scope="module")
 def flow():
     keras.utils.set_random_seed(0)
-    data, told = vectors(4096)
+    data, conditions = vectors(4096)
     flow = RectifiedFlow((2,), 2, width=64, depth=2)
     flow.adapt(data)
     flow.compile(keras.optimizers.Adam(2e-3))
-    batches = (((data[i::16], told[i::16]),) for _ in range(25) for i in range(16))
+    batches = (((data[i::16], conditions[i::16]),) for _ in range(25) for i in range(16))
     flow.fit(batches, steps_per_epoch=400, verbose=0)
     return flow
 
@@ -33,7 +33,7 @@ def flow():
 def drawn(flow, row, **options):
     options = SamplerOptions(**{"guidance": 1.0, "steps": 12, "sampler": "heun"} | options)
     noise = np.random.default_rng(1).standard_normal((300, 2))
-    return flow.sample(noise, np.repeat(TOLD[row : row + 1], 300, axis=0), options)
+    return flow.sample(noise, np.repeat(CONDITIONS[row : row + 1], 300, axis=0), options)
 
 
 def test_noise_goes_where_the_condition_says(flow):
@@ -62,19 +62,19 @@ def test_more_steps_come_nearer_to_where_the_flow_leads(flow, sampler):
 def test_the_way_back_leads_to_the_noise(flow):
     options = SamplerOptions(guidance=1.0, steps=40, sampler="heun")
     noise = np.random.default_rng(2).standard_normal((20, 2)).astype(np.float32)
-    told = np.repeat(TOLD[:1], 20, axis=0)
-    there = flow.integrate(noise, told, 1.0, 0.0, options)
-    assert np.abs(flow.integrate(there, told, 0.0, 1.0, options) - noise).mean() < 0.1
+    conditions = np.repeat(CONDITIONS[:1], 20, axis=0)
+    there = flow.integrate(noise, conditions, 1.0, 0.0, options)
+    assert np.abs(flow.integrate(there, conditions, 0.0, 1.0, options) - noise).mean() < 0.1
 
 
 def test_conditions_of_training_get_noise_and_are_sometimes_left_out():
     flow = RectifiedFlow((2,), 8, width=64, depth=1, condition_noise=1.0)
-    told = np.repeat(np.eye(8, dtype=np.float32)[:1], 2000, axis=0)
-    blurred = np.asarray(flow._blurred(told))
-    untold = np.all(blurred == 0, axis=1)
-    assert 0.07 < untold.mean() < 0.13
-    assert np.allclose(np.linalg.norm(blurred[~untold], axis=1), 1, atol=1e-4)
-    cosines = blurred[~untold, 0]
+    conditions = np.repeat(np.eye(8, dtype=np.float32)[:1], 2000, axis=0)
+    blurred = np.asarray(flow._blurred(conditions))
+    left_out = np.all(blurred == 0, axis=1)
+    assert 0.07 < left_out.mean() < 0.13
+    assert np.allclose(np.linalg.norm(blurred[~left_out], axis=1), 1, atol=1e-4)
+    cosines = blurred[~left_out, 0]
     assert cosines.min() < 0.8 < cosines.mean() < 0.99
 
 
@@ -87,9 +87,9 @@ def test_saved_and_loaded_it_draws_the_same(shape, tmp_path):
     flow.network.set_weights([rng.normal(0, 0.1, weight.shape) for weight in flow.network.get_weights()])
     flow.save(tmp_path / "flow.keras")
     again = keras.models.load_model(tmp_path / "flow.keras")
-    noise, told = np.ones((2, *shape), np.float32), np.eye(3, dtype=np.float32)[:2]
-    drawn = flow.sample(noise, told)
-    np.testing.assert_allclose(drawn, again.sample(noise, told), atol=1e-4)
+    noise, conditions = np.ones((2, *shape), np.float32), np.eye(3, dtype=np.float32)[:2]
+    drawn = flow.sample(noise, conditions)
+    np.testing.assert_allclose(drawn, again.sample(noise, conditions), atol=1e-4)
     assert np.abs(drawn[0] - drawn[1]).max() > 1e-3
     assert again.condition_noise == 0.5
 
@@ -98,15 +98,15 @@ def test_in_bfloat16_data_are_standardised_in_float32():
     flow = RectifiedFlow((8, 8, 2), 3, width=64, depth=1, dtype="mixed_bfloat16")
     data = np.random.default_rng(0).normal(100, 1, (4, 8, 8, 2)).astype(np.float32)
     flow.adapt(data)
-    told = np.tile(np.eye(3, dtype=np.float32)[:1], (4, 1))
+    conditions = np.tile(np.eye(3, dtype=np.float32)[:1], (4, 1))
     for generator in flow.seed_generators:
         generator.state.assign(np.array([1, 2], generator.state.dtype))
-    _, target = flow((data, told))
+    _, target = flow((data, conditions))
     plain = RectifiedFlow((8, 8, 2), 3, width=64, depth=1, dtype="float32")
     plain.adapt(data)
     plain.noise.state.assign(np.array([1, 2], plain.noise.state.dtype))
-    assert np.allclose(target, plain((data, told))[1], atol=1e-4)
-    assert flow.sample(np.zeros((1, 8, 8, 2)), told[:1]).dtype == np.float32
+    assert np.allclose(target, plain((data, conditions))[1], atol=1e-4)
+    assert flow.sample(np.zeros((1, 8, 8, 2)), conditions[:1]).dtype == np.float32
 
 
 @pytest.mark.parametrize(("shape", "width"), [((8, 16, 4), 64), ((12, 12, 4), 64), ((8, 8, 4), 100), ((8, 8), 64)])
@@ -131,6 +131,7 @@ def test_data_summed_in_parts_are_standardised_alike(monkeypatch):
         assert np.allclose(flow.scale, data.std((0, 1, 2), np.float64), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_flow_of_grids_learns_what_conditions_say():
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
@@ -142,10 +143,10 @@ def test_a_flow_of_grids_learns_what_conditions_say():
     flow = RectifiedFlow((8, 8, 2), 2, width=64, depth=1)
     flow.adapt(data)
     flow.compile(keras.optimizers.Adam(3e-3))
-    batches = (((data[i::16], TOLD[which[i::16]]),) for _ in range(20) for i in range(16))
+    batches = (((data[i::16], CONDITIONS[which[i::16]]),) for _ in range(20) for i in range(16))
     flow.fit(batches, steps_per_epoch=320, verbose=0)
     noise, options = rng.standard_normal((20, 8, 8, 2)), SamplerOptions(guidance=1.0)
-    upper, lower = flow.sample(noise, np.repeat(TOLD, 10, axis=0), options).reshape(2, 10, 8, 8, 2)
+    upper, lower = flow.sample(noise, np.repeat(CONDITIONS, 10, axis=0), options).reshape(2, 10, 8, 8, 2)
     assert upper[:, :4].mean() - upper[:, 4:].mean() > 2 and lower[:, 4:].mean() - lower[:, :4].mean() > 2
 
 
@@ -155,11 +156,12 @@ def test_an_untrained_grid_flow_costs_two():
     data = rng.normal(5, 2, (256, 8, 8, 4)).astype(np.float32)
     flow.adapt(data)
     flow.compile()
-    told = np.tile(np.eye(3, dtype=np.float32)[:1], (256, 1))
+    conditions = np.tile(np.eye(3, dtype=np.float32)[:1], (256, 1))
     # Of unit variances, noise and data lie the square root of two apart.
-    assert flow.evaluate(((x,) for x in [(data, told)]), steps=1, verbose=0) == pytest.approx(2, rel=0.05)
+    assert flow.evaluate(((x,) for x in [(data, conditions)]), steps=1, verbose=0) == pytest.approx(2, rel=0.05)
 
 
+@pytest.mark.slow
 def test_jax_trains_and_draws_too(monkeypatch):
     run_on_jax(
         monkeypatch,

@@ -42,6 +42,7 @@ def test_a_wrong_encoder_is_named_before_anything_is_made(pasture, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_run_is_found_finished_or_trained(embedded, tmp_path, monkeypatch):
     given = {"epochs": 2, "batch_size": 16, "width": 1 / 16, "precision": "float32"}
     monkeypatch.setattr(workspace, "embedded_data", lambda work, data, count: embedded)

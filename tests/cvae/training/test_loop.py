@@ -119,6 +119,7 @@ def test_a_kill_between_log_and_checkpoint_is_mended(run, embedded, tmp_path):
     assert int(Run(killed).model(LAST).optimizer.iterations) == int(Run(run).model(LAST).optimizer.iterations)
 
 
+@pytest.mark.slow
 def test_a_lost_log_is_not_trained_over(embedded, tmp_path):
     train_one_epoch(embedded, tmp_path / "run")
     (tmp_path / "run" / "log.csv").unlink()

@@ -59,8 +59,8 @@ def test_portraits_keep_their_attributes_and_get_sentences(tmp_path):
         assert tuple(captions_of(stored[name])) == captions_of_attributes(number, (values > 0).astype(int))
         assert ("man" in captions_of(stored[name])[0].split()) == (values[ATTRIBUTES.index("Male")] > 0)
     assert set(statistics.values()) == {0}
-    told = json.loads((tmp_path / "out" / "portraits.json").read_text())["portraits_with"]
-    assert told["Smiling"] == sum(values[ATTRIBUTES.index("Smiling")] > 0 for values in ROWS.values())
+    conditions = json.loads((tmp_path / "out" / "portraits.json").read_text())["portraits_with"]
+    assert conditions["Smiling"] == sum(values[ATTRIBUTES.index("Smiling")] > 0 for values in ROWS.values())
 
 
 def test_images_are_the_centre_at_64_px(tmp_path):

@@ -167,14 +167,16 @@ def test_portraits_come_with_attributes_sentences_or_both(portraits):
     info = read_info(portraits)
     d = info.embedding_dim
     batches = {name: next(iter(load(portraits, 64, name, "train", 8, seed=2))) for name in CONDITIONS}
-    told = {name: np.asarray(condition) for name, (_, condition) in batches.items()}
-    assert {name: rows.shape[1] for name, rows in told.items()} == {
+    conditions = {name: np.asarray(condition) for name, (_, condition) in batches.items()}
+    assert {name: rows.shape[1] for name, rows in conditions.items()} == {
         "image": d, "text": d, "attributes": 40, "both": 40 + d,
     }  # fmt: skip
-    for name, rows in told.items():
+    for name, rows in conditions.items():
         assert info.condition_dim(name) == rows.shape[1]
-    np.testing.assert_array_equal(told["both"], np.concatenate([told["attributes"], told["text"]], axis=1))
-    assert set(np.unique(told["attributes"])) == {0, 1}
+    np.testing.assert_array_equal(
+        conditions["both"], np.concatenate([conditions["attributes"], conditions["text"]], axis=1)
+    )
+    assert set(np.unique(conditions["attributes"])) == {0, 1}
     for name in CONDITIONS:
         np.testing.assert_array_equal(batches[name][0], batches["image"][0])
     counts = {

@@ -139,6 +139,7 @@ def test_a_run_goes_on_with_its_own_digits_only(digit_run, monkeypatch):
         train(None, "elsewhere", digit_run, resume=True)
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_ends_as_an_undisturbed_one(digit_run, tmp_path):
     settings = {"epochs": 2, "batch_size": 32, "width": 1 / 8}
 

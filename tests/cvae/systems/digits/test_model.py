@@ -75,6 +75,7 @@ def test_a_critic_takes_small_batches(count):
     assert all(np.isfinite(value) for value in logs.values())
 
 
+@pytest.mark.slow
 def test_jax_trains_with_a_critic_too(monkeypatch):
     run_on_jax(
         monkeypatch,

@@ -34,7 +34,7 @@ def test_has_the_layout_of_its_description():
     assert [tuple(output.shape) for output in encoder.outputs] == [(None, 128)] * 2
 
 
-def test_both_halves_are_told_the_condition():
+def test_both_halves_get_the_condition():
     model = small()
     other = 1 - CONDITIONS
     assert np.abs(model.encode(IMAGES, CONDITIONS)[0] - model.encode(IMAGES, other)[0]).max() > 1e-3
@@ -64,17 +64,17 @@ def test_learns_to_draw_what_it_is_told(tmp_path):
 def test_a_fitted_prior_asks_for_the_latents_that_belong_to_a_condition(tmp_path):
     """Latents that lie at 3 for the one condition and at -1 for the other, whatever the image."""
     model = small()
-    told = np.eye(40, dtype=np.float32)[rng.integers(0, 2, 400)]
+    conditions = np.eye(40, dtype=np.float32)[rng.integers(0, 2, 400)]
     images = np.zeros((400, 64, 64, 3), np.float32)
     noise = rng.standard_normal((400, 8)).astype(np.float32)
-    means = noise + np.where(told[:, :1] > 0, 3, -1)
+    means = noise + np.where(conditions[:, :1] > 0, 3, -1)
     model.encode = lambda image, condition: (means[np.asarray(image)[:, 0, 0, 0].astype(int)], None)
     images[:, 0, 0, 0] = np.arange(400)
     assert not model.has_prior
     z = np.zeros((2, 8), np.float32)
-    pictures = np.asarray(model.draw(z, told[:2]))
-    np.testing.assert_array_equal(pictures, model.decode(z, told[:2]))
-    model.fit_prior([(images[:150], told[:150]), (images[150:], told[150:])])
+    pictures = np.asarray(model.draw(z, conditions[:2]))
+    np.testing.assert_array_equal(pictures, model.decode(z, conditions[:2]))
+    model.fit_prior([(images[:150], conditions[:150]), (images[150:], conditions[150:])])
     assert model.has_prior
     centres = np.asarray(model.prior(np.eye(40, dtype=np.float32)[:2]))
     np.testing.assert_allclose(centres, [[3] * 8, [-1] * 8], atol=0.3)

@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from cvae.systems.faces.cvae_gan import ClipCVAEGAN
@@ -48,7 +49,8 @@ def test_features_tell_reconstructions_from_others():
     assert float(same["features"]) == 0 and 0.7 < float(other["features"]) < 1.3
 
 
-def test_learns_what_it_is_told_and_goes_on_from_a_file(tmp_path):
+@pytest.mark.slow
+def test_learns_its_conditions_and_goes_on_from_a_file(tmp_path):
     model = build(dtype="mixed_bfloat16")
     model.compile(keras.optimizers.Adam(2e-3, 0.5))
     data = tf.data.Dataset.from_tensor_slices(batch(64)).batch(16).map(lambda x, y: ((x, y),)).repeat()
@@ -63,6 +65,7 @@ def test_learns_what_it_is_told_and_goes_on_from_a_file(tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_jax_trains_it_too(monkeypatch):
     run_on_jax(
         monkeypatch,

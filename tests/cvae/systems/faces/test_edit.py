@@ -43,11 +43,11 @@ def test_one_attribute_changes_and_the_hair_has_one_colour():
 class _Adder:
     """A decoder that shows the sum of its condition, whatever the latent."""
 
-    def encode(self, image, told):
+    def encode(self, image, conditions):
         return image.mean((1, 2)), None
 
-    def decode(self, z, told):
-        return np.broadcast_to(told.sum(1)[:, None, None, None], (len(told), 64, 64, 3)) + z.mean()
+    def decode(self, z, conditions):
+        return np.broadcast_to(conditions.sum(1)[:, None, None, None], (len(conditions), 64, 64, 3)) + z.mean()
 
 
 def test_the_latent_is_kept_and_the_condition_is_new():

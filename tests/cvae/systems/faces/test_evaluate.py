@@ -12,6 +12,8 @@ from cvae.systems.faces.portraits import read_portraits
 from preprocess.shards.read import load, read_info
 from preprocess.utils.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 TINY = {"epochs": 1, "batch_size": 8, "width": 1 / 16, "precision": "float32"}
 
 
@@ -33,9 +35,9 @@ def test_portraits_are_those_that_models_see(portraits):
     info = read_info(portraits)
     held_out = read_portraits(info, "val", 8)
     for condition in ("attributes", "both"):
-        images, told = next(load(portraits, 64, condition, "val", 8).as_numpy_iterator())
+        images, conditions = next(load(portraits, 64, condition, "val", 8).as_numpy_iterator())
         np.testing.assert_allclose(held_out.images / 255, images, atol=0.02)
-        np.testing.assert_allclose(held_out.conditions(condition), told, atol=1e-6)
+        np.testing.assert_allclose(held_out.conditions(condition), conditions, atol=1e-6)
     assert held_out.conditions("text").shape == (8, info.embedding_dim)
     assert len(held_out.captions) == 8
 

@@ -76,7 +76,7 @@ def test_a_saved_model_goes_on_as_if_nothing_had_happened(tmp_path):
     assert apart < 0.05 * moved
 
 
-def test_learns_what_it_is_told_without_blowing_up():
+def test_learns_its_conditions_without_blowing_up():
     model = build("mixed_bfloat16")
     history = model.fit(pairs(), steps_per_epoch=150, epochs=2, verbose=0, shuffle=False).history
     assert set(history) == {"loss", "distance", "penalty"} and np.isfinite(list(history.values())).all()

@@ -32,6 +32,7 @@ def test_shapes_and_ranges(size, policy):
     assert np.min(picture) >= 0 and np.max(picture) <= 1
 
 
+@pytest.mark.slow
 def test_what_squares_teach_holds_for_whole_images():
     keras.utils.set_random_seed(0)
     model = SpatialVAE(128, width=1 / 16)
@@ -53,6 +54,7 @@ def test_the_score_counts_only_while_adversarial():
     assert losses[True] - losses[False] == pytest.approx(-spatial_vae.REALISM_WEIGHT * score, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_learns_to_reconstruct_and_then_to_convince_its_critic(tmp_path):
     model, images = small(), flags()
     model.compile(keras.optimizers.Adam(4e-3))
@@ -124,6 +126,7 @@ def test_equal_images_have_an_error_of_zero_and_shifted_ones_the_shift_at_every_
     assert float(_absolute_error(IMAGES, IMAGES + 0.1)) == pytest.approx((1 + SCALES) * 0.1, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_jax_trains_it_too(monkeypatch):
     run_on_jax(
         monkeypatch,

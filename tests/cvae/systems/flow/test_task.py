@@ -43,6 +43,7 @@ def test_the_file_holds_the_averages_and_the_autoencoder(flow_run):
         np.testing.assert_allclose(weight, average, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_an_interruption_in_any_stage_changes_nothing(flow_run, embedded, tmp_path):
     class Stop(Exception):
         pass
@@ -75,6 +76,7 @@ def test_a_flow_whose_autoencoder_is_gone_does_not_go_on_with_another(flow_run, 
         train(None, None, tmp_path, resume=True)
 
 
+@pytest.mark.slow
 def test_its_autoencoder_learns_as_fast_as_is_asked_for(embedded, tmp_path):
     given = SMALL_FLOW | {"epochs": 1, "learning_rate": 2e-4, "decay": False}
     train("64-flow", embedded, tmp_path / "run", given)
@@ -90,6 +92,7 @@ def test_no_other_variant_takes_the_place_of_a_finished_stage(flow_run, embedded
     assert (tmp_path / "autoencoder" / LAST).is_file()
 
 
+@pytest.mark.slow
 def test_an_autoencoder_stopped_in_either_half_goes_on_as_if_nothing_had_been(embedded, tmp_path):
     class Stop(Exception):
         pass
@@ -121,6 +124,7 @@ def test_draws_guided_and_measures(flow_run, embedded):
     assert result["reconstruction"]["psnr"] > 5 and result["diversity"]["theme"] > 0
 
 
+@pytest.mark.slow
 def test_embeddings_drawn_by_a_flow_are_those_of_the_texts_own_images(flow_run, embedded, tmp_path, monkeypatch):
     own = tmp_path / "run"
     shutil.copytree(flow_run, own)

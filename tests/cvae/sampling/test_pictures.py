@@ -1,0 +1,56 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cvae.sampling.pictures import Pictures, slug
+
+
+@pytest.fixture
+def pictures():
+    """Two rows of three pictures, each of a grey of its own."""
+    greys = np.linspace(0, 1, 6).reshape(2, 3, 1, 1, 1) * np.ones((16, 16, 3))
+    return Pictures(greys, ["a cow", "snow"])
+
+
+def test_a_row_is_a_list_of_images(pictures):
+    assert len(pictures) == 2 and [len(row) for row in pictures] == [3, 3]
+    assert isinstance(pictures[0][1], Image.Image) and pictures[0][1].size == (16, 16)
+    assert pictures[0][1].getpixel((0, 0)) == (51, 51, 51)
+
+
+def test_the_grid_is_an_image_and_shown_by_itself(pictures):
+    assert pictures.grid().width > 300
+    shown = Image.open(io.BytesIO(pictures._repr_jpeg_()))
+    assert shown.size == pictures.grid().size
+
+
+def test_several_in_one_file_are_their_grid(pictures, tmp_path):
+    path = pictures.save(tmp_path / "all.png")
+    assert Image.open(path).size == pictures.grid().size
+    single = Pictures(pictures.arrays[:1, :1] / np.float32(255), ["a cow"])
+    assert Image.open(single.save(tmp_path / "one.jpg")).size == (16, 16)
+
+
+def test_a_folder_holds_each_and_the_grid(pictures, tmp_path):
+    assert pictures.save(tmp_path / "out") == tmp_path / "out" / "grid.png"
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {f"01-a-cow-{n}.png" for n in (1, 2, 3)} | {f"02-snow-{n}.png" for n in (1, 2, 3)} | {"grid.png"}
+    assert pictures.save(tmp_path / "out") == tmp_path / "out" / "2" / "grid.png"
+    assert pictures.save(tmp_path / "out") == tmp_path / "out" / "3" / "grid.png"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("White sheep!", "white-sheep"),
+        ("Schäfchen im Schnee", "schäfchen-im-schnee"),
+        ("羊在雪地里", "羊在雪地里"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("...", "prompt"),
+        ("a" * 100, "a" * 60),
+    ],
+)
+def test_names_keep_the_letters_of_all_scripts(text, name):
+    assert slug(text) == name

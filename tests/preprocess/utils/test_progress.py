@@ -1,0 +1,37 @@
+import io
+import sys
+
+from preprocess.utils import progress
+from preprocess.utils.progress import progress_bar
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_on_a_terminal_it_is_a_bar(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert list(progress_bar(range(3), "drawing")) == [0, 1, 2]
+    assert "\r" in sys.stderr.getvalue() and "drawing: 100%" in sys.stderr.getvalue()
+
+
+def test_elsewhere_it_is_one_line_at_the_end(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert list(progress_bar(range(1000), "drawing", unit="picture")) == list(range(1000))
+    [line] = sys.stderr.getvalue().splitlines()
+    assert line.startswith("drawing: 100%") and "1000/1000" in line and "\r" not in line
+
+
+def test_and_one_every_half_minute(monkeypatch):
+    assert progress.SECONDS == 30
+    monkeypatch.setattr(progress, "SECONDS", 0.0)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    list(progress_bar(range(5), "drawing"))
+    lines = sys.stderr.getvalue().splitlines()
+    assert 3 <= len(lines) <= 7 and all(line.strip() for line in lines)
+
+
+def test_without_standard_error_it_is_quiet(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert list(progress_bar(range(3))) == [0, 1, 2]
