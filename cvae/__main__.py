@@ -1,6 +1,6 @@
 """The models' command line: `python -m cvae`, the same as the command `cvae`."""
 
-from cvae.cli import main
+from cvae.cli import command
 
 if __name__ == "__main__":
-    main()
+    command()

@@ -7,7 +7,7 @@ from typing import Any
 
 from cvae.arguments import add_options, add_settings, defaults_of_all, given_options, given_settings
 from cvae.registry import find_systems, find_variant, systems_with
-from preprocess.utils.errors import UserError, counted, run_command
+from preprocess.utils.errors import UserError, counted, leave, run_command
 
 
 def _add_train(commands: Any) -> None:
@@ -282,3 +282,9 @@ def main() -> None:
         arguments.function(arguments)
 
     run_command(run, f"{again} to go on")
+
+
+def command() -> None:
+    """`main` as the command `cvae`."""
+    main()
+    leave()

@@ -1,5 +1,7 @@
 """The one kind of error that a user can cause, and how a command line says it."""
 
+import contextlib
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -48,3 +50,11 @@ def run_command(main: Callable[[], Any], again: str = "run the same command agai
             raise
         print(f"error: {sentence}", file=sys.stderr)
         sys.exit(130 if isinstance(error, KeyboardInterrupt) else 2)
+
+
+def leave() -> None:
+    """Ends the process that has done its work, without tearing TensorFlow down, which takes a second."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # closed
+            stream.flush()
+    os._exit(0)

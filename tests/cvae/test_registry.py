@@ -7,6 +7,7 @@ import cvae.systems
 from cvae import cli, registry
 from cvae.registry import Option, all_variants, find_systems, find_variant, resolve
 from preprocess.utils.errors import UserError
+from preprocess.utils.quiet import import_keras
 
 # A whole system: it learns the mean colour of its data, and draws that, lighter for longer prompts.
 TINY = {
@@ -112,6 +113,8 @@ def fifth_system(tmp_path, monkeypatch):
     registry.find_systems.cache_clear()
     yield
     registry.find_systems.cache_clear()
+    # Keras would know its model in other tests of this process.
+    import_keras().saving.get_custom_objects().pop("cvae>Colour", None)
 
 
 def run_command_line(monkeypatch, capsys, *arguments):

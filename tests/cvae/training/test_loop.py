@@ -110,6 +110,7 @@ def test_jax_trains_and_draws_too(embedded, tmp_path, monkeypatch):
     assert loss == pytest.approx(min(first["val_loss"], second["val_loss"]), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_kill_between_log_and_checkpoint_is_mended(run, embedded, tmp_path):
     killed = tmp_path / "run"
     train_one_epoch(embedded, killed)

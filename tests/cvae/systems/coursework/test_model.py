@@ -118,6 +118,7 @@ def test_config_rebuilds_the_model():
     assert [weight.shape for weight in again.weights] == [weight.shape for weight in model.weights]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_a_saved_model_answers_the_same_in_a_fresh_process(tmp_path, backend):
     pytest.importorskip(backend)

@@ -146,6 +146,7 @@ def test_shared_blocks_have_one_blocks_weights():
     assert ClipVAE(width=8, depth=1, latent_dim=4).count_params() == one.count_params()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("convolutional", [False, True])
 def test_training_lowers_the_loss_and_a_fresh_process_answers_the_same(tmp_path, convolutional):
     model = small(convolutional=convolutional)

@@ -42,7 +42,8 @@ def test_both_halves_get_the_condition():
     assert np.abs(model.decode(z, CONDITIONS) - model.decode(z, other)).max() > 1e-3
 
 
-def test_learns_to_draw_what_it_is_told(tmp_path):
+@pytest.mark.slow
+def test_learns_to_draw_its_conditions(tmp_path):
     """Dark for the one condition and light for the other."""
     model = AttributeCVAE(2, latent_dim=2, width=1 / 16)
     model.compile(keras.optimizers.Adam(3e-3))
