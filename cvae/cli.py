@@ -153,7 +153,12 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 def _add_compare(commands: Any) -> None:
     names = [system.name for system in systems_with("compare")]
-    parser = commands.add_parser("compare", help="train a system's models and show them side by side")
+    parser = commands.add_parser(
+        "compare",
+        help="train a system's models and show them side by side",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=defaults_of_all(),
+    )
     parser.add_argument("--system", choices=names, default=names[0], help="whose models (default: %(default)s)")
     parser.add_argument("--data", help="embedded shards (default: the system's own folder)")
     parser.add_argument("--out", help="output folder, in which finished models stay (default: in runs/)")
@@ -176,7 +181,8 @@ def _add_image_commands(commands: Any) -> None:
     for system in find_systems():
         for name, (_, about) in system.image_commands.items():
             parser = commands.add_parser(name, help=about)
-            _add_run(parser, f"run folder of: {', '.join(system.variants)}")
+            drawing = [variant for variant in system.variants if system.variants[variant].condition_prompts]
+            _add_run(parser, f"run folder of: {', '.join(drawing)}")
             parser.add_argument("image", help="an image's file")
             add_options(parser, name)
             _add_out(parser, name)
