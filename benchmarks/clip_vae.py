@@ -153,7 +153,7 @@ FORMS = {"plain PyTorch": plain_epochs, "ClipVAE": our_epochs}
 
 
 def median_seconds(form, threads, epochs):
-    """The median epoch of one of `FORMS` in a process of its own, with so many threads for an operation."""
+    """The median epoch of one of `FORMS` in a process of its own, with a number of threads for an operation."""
     environment = os.environ | {"TF_NUM_INTRAOP_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
     command = [sys.executable, __file__, "--epochs", str(epochs), "--form", form]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)

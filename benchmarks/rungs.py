@@ -38,7 +38,7 @@ from preprocess.utils.files import atomic_path, sha256, write_text
 BEST_OF, SHOWN = 4, 3
 GUIDANCES = (1.0, 2.0, 3.0, 5.0)
 PRIORS = ("none", "mean", "ridge", "gaussian", "flow")
-# Pictures that are timed, so many times over: the fastest counts, since other work only slows it down.
+# Pictures that are timed, and how often: the fastest counts, since other work only slows it down.
 TIMED, TIMES = 8, 3
 # Times that the velocity is asked for from noise to a picture, which is twice a step for Heun's method.
 LOOKS = (4, 8, 12, 16)

@@ -7,13 +7,18 @@ run.generate(["white sheep in the snow"], count=4, seed=0).save("pictures")
 """
 
 import pathlib
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cvae.runs import Run
+    from cvae.sampling.pictures import Pictures
 
 __version__ = "0.2.0"
 __all__ = ["generate", "load_run", "train"]
 
 
-def load_run(folder: str | pathlib.Path) -> Any:
+def load_run(folder: str | pathlib.Path) -> "Run":
     """Opens a run folder: a `cvae.runs.Run`, which generates and evaluates.
 
     Raises:
@@ -24,26 +29,32 @@ def load_run(folder: str | pathlib.Path) -> Any:
     return load_run(folder)
 
 
-def generate(run: str | pathlib.Path, prompts: list[str], count: int = 4, seed: int = 0, **options: Any) -> Any:
+def generate(
+    run: str | pathlib.Path, prompts: str | Sequence[str], count: int = 4, seed: int = 0, **options: Any
+) -> "Pictures":
     """Draws pictures with the run in a folder: see `cvae.runs.Run.generate`."""
     return load_run(run).generate(prompts, count, seed, **options)
 
 
 def train(
-    variant: str,
+    variant: str | None = None,
     data: str | pathlib.Path | None = None,
     run: str | pathlib.Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    prompts: Sequence[str] | None = None,
+    on_epoch: Callable[[pathlib.Path], Any] | None = None,
     **settings: Any,
-) -> Any:
+) -> "Run":
     """Trains a variant, as `cvae train` does.
 
     Args:
-        variant: its name, see `cvae variants`.
+        variant: its name, see `cvae variants`; None for that of the run to go on with.
         data: what it is trained on; by default the variant's own folder.
         run: the run folder; by default runs/VARIANT.
         resume: whether to go on with the run that is there. overwrite: whether to begin anew in its place.
+        prompts: drawn after every epoch; by default captions of validation images.
+        on_epoch: called with the run folder after each epoch, when all its files are there.
         **settings: of `cvae.training.settings.Settings`, such as epochs=20, in place of the variant's own.
 
     Returns:
@@ -52,8 +63,8 @@ def train(
     Raises:
         UserError: see `cvae.training.loop.train`.
     """
-    from cvae.training.loop import train
+    from cvae.training.loop import folder_for, train
 
-    folder = pathlib.Path(run or f"runs/{variant}")
-    train(variant, data, folder, settings, resume, overwrite)
+    folder = folder_for(variant, run)
+    train(variant, data, folder, settings, resume, overwrite, on_epoch, prompts)
     return load_run(folder)

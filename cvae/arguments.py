@@ -22,7 +22,7 @@ def defaults_of_all() -> str:
 
 def add_settings(parser: Any) -> None:
     """Adds the settings of a training, see `cvae.training.settings.Settings`."""
-    parser.add_argument("--epochs", type=int, help=f"epochs of each stage in all ({SETTINGS_HELP})")
+    parser.add_argument("--epochs", type=int, help=f"total epochs, of each stage where there are two ({SETTINGS_HELP})")
     parser.add_argument("--batch-size", type=int, help=f"images a step ({SETTINGS_HELP})")
     parser.add_argument("--learning-rate", type=float, help=f"Adam's ({SETTINGS_HELP})")
     parser.add_argument(
@@ -59,7 +59,7 @@ def _help_of(owners: list[tuple[str, Option]], systems: int) -> str:
     names = {option.help: [name for name, other in owners if other.help == option.help] for _, option in owners}
     if len(names) == 1 and len(owners) == systems:
         return owners[0][1].help
-    return "; ".join(f"{' and '.join(whose)}: {text}" for text, whose in names.items())
+    return "; ".join(f"{', '.join(whose)}: {text}" for text, whose in names.items())
 
 
 def given_options(arguments: argparse.Namespace, command: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from cvae.arguments import add_options, add_settings, defaults_of_all, given_options, given_settings
-from cvae.registry import find_systems, find_variant, systems_with
+from cvae.registry import find_systems, systems_with, variants_with
 from preprocess.utils.errors import UserError, counted, leave, run_command
 
 
@@ -22,15 +22,15 @@ def _add_train(commands: Any) -> None:
     )
     parser.add_argument(
         "--data",
-        help="embedded shards, or for digits a folder with MNIST's four files or `download` (default: where the "
-        "README's commands put the system's data; with --resume the run's)",
+        help="embedded shards, or for digits a folder with MNIST's four files or `download` (default: see below; "
+        "with --resume the run's)",
     )
     parser.add_argument("--run", help="run folder (default: runs/NAME)")
     add_settings(parser)
     parser.add_argument(
         "--prompts", metavar="FILE",
         help="a text file of prompts, one a line, that are drawn after every epoch (default: captions of validation "
-        "images)",
+        "images, or for faces some descriptions)",
     )  # fmt: skip
     there = parser.add_mutually_exclusive_group()
     there.add_argument(
@@ -43,13 +43,9 @@ def _add_train(commands: Any) -> None:
 
 def _train(arguments: argparse.Namespace) -> None:
     from cvae.runs import Run, best_epoch, describe_epoch
-    from cvae.training.loop import train
+    from cvae.training.loop import folder_for, train
 
-    if not arguments.variant and not arguments.run:
-        raise UserError("give --variant what to train, such as 64-image, or --run and --resume what to go on with.")
-    if arguments.variant:
-        find_variant(arguments.variant)
-    folder = pathlib.Path(arguments.run or f"runs/{arguments.variant}")
+    folder = folder_for(arguments.variant, arguments.run)
     history = train(
         arguments.variant,
         arguments.data,
@@ -178,15 +174,14 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 
 def _add_image_commands(commands: Any) -> None:
-    for system in find_systems():
-        for name, (_, about) in system.image_commands.items():
-            parser = commands.add_parser(name, help=about)
-            drawing = [variant for variant in system.variants if system.variants[variant].condition_prompts]
-            _add_run(parser, f"run folder of: {', '.join(drawing)}")
-            parser.add_argument("image", help="an image's file")
-            add_options(parser, name)
-            _add_out(parser, name)
-            parser.set_defaults(function=_run_image_command, command=name)
+    systems = find_systems()
+    for name in dict.fromkeys(name for system in systems for name in system.image_commands):
+        parser = commands.add_parser(name, help=systems_with(name)[0].image_commands[name][1])
+        _add_run(parser, f"run folder of: {', '.join(variants_with(name))}")
+        parser.add_argument("image", help="an image's file")
+        add_options(parser, name)
+        _add_out(parser, name)
+        parser.set_defaults(function=_run_image_command, command=name)
 
 
 def _run_image_command(arguments: argparse.Namespace) -> None:
@@ -194,7 +189,7 @@ def _run_image_command(arguments: argparse.Namespace) -> None:
 
     run, name = load_run(arguments.run), arguments.command
     out = _output(arguments.out)
-    pictures = run.change(name, arguments.image, **given_options(arguments, name))
+    pictures = run.call(name, arguments.image, **given_options(arguments, name))
     path = _save(pictures, out, run, name)
     drawn = counted(pictures.arrays.shape[1] - 1, "picture")
     print(f"Drew {drawn} beside {arguments.image}: {path}.")

@@ -1,4 +1,4 @@
-"""The systems that there are. Each is a folder in `cvae/systems` whose `__init__.py` says as data what it has.
+"""All systems. Each is a folder in `cvae/systems` whose `__init__.py` says as data what it has.
 
 What does the work is named by strings such as "cvae.systems.flow.task:FlowTask" and imported when it is needed, so that
 `--help` answers at once and a further system touches its own folder alone.
@@ -8,12 +8,13 @@ import dataclasses
 import difflib
 import functools
 import importlib
+import math
 import pkgutil
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import cvae.systems
-from preprocess.utils.errors import UserError, check_whole
+from preprocess.utils.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Option:
         name: as in Python, such as "best_of" for --best-of.
         help: for the command line.
         type: int, float or str.
-        choices: what it can be, empty for anything. least, most: its range, None for no limit.
+        choices: what it can be, empty for anything. least, most: the range of a number, None for no limit.
         nargs, metavar: as argparse has them.
         action: "append" for an option that can be repeated.
     """
@@ -48,12 +49,20 @@ class Option:
         """Raises a UserError for a value that cannot be."""
         if self.choices and value not in self.choices:
             raise UserError(f"{self.flag} of a {whose} is one of: {', '.join(self.choices)}.")
-        if self.type is int and self.least is not None:
-            check_whole(self.name.replace("_", "-"), value, int(self.least), int(self.most) if self.most else None)
-        if self.type is float and not (
-            isinstance(value, (int, float)) and (self.least or 0) <= value <= (self.most or float("inf"))
-        ):
-            raise UserError(f"{self.flag} must be a number from {self.least:g} to {self.most:g}.")
+        if self.type is str:
+            return
+        least = -math.inf if self.least is None else self.least
+        most = math.inf if self.most is None else self.most
+        kinds = int if self.type is int else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
+            raise UserError(f"{self.flag} must be a {'whole ' if self.type is int else ''}number{self._range()}.")
+
+    def _range(self) -> str:
+        if self.least is not None and self.most is not None:
+            return f" from {self.least:g} to {self.most:g}"
+        if self.least is not None:
+            return f", {self.least:g} or more"
+        return "" if self.most is None else f", {self.most:g} at most"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,13 +76,16 @@ class Variant:
         theme: the theme of photographs that it is meant for, None for any.
         data: the folder that it is trained on if none is named.
         epochs, batch_size, learning_rate, decay: its defaults, see `cvae.training.settings.Settings`.
-        least_steps: steps below which training is known to give nothing; by default it never takes fewer.
+        least_steps: steps below which training is known to give nothing; the default number of epochs is raised to
+            them.
         cost: how long a training took, in words, for `cvae variants`.
+        lacks: commands of its system that it cannot be used with.
 
     Class attributes, references for `resolve`:
         task: the class that trains it, a `cvae.training.task.Task`.
-        condition_prompts: the function (run, prompts, clip) that turns prompts into what its model is conditioned on,
-            float32 (n, c); None where it is not asked by prompts.
+        condition_prompts: the function (prompts, variant, encode_texts) that turns prompts into what its model is
+            conditioned on, float32 (n, c); `encode_texts` embeds texts, float32 (n, d). None where it is not asked by
+            prompts.
         open_drawer: the function (run, **options) that gives what draws: an object with `draw(noise, condition)` and
             `latent_dim`.
     """
@@ -89,6 +101,7 @@ class Variant:
     decay: bool = False
     least_steps: int = 0
     cost: str = ""
+    lacks: tuple[str, ...] = ()
     task: ClassVar[str]
     condition_prompts: ClassVar[str | None] = "cvae.sampling.prompts:condition_prompts"
     open_drawer: ClassVar[str] = "cvae.sampling.draw:open_drawer"
@@ -103,11 +116,13 @@ class System:
         about: a sentence, for help texts and `cvae variants`.
         variants: {name: `Variant`}.
         models: the modules that register its Keras classes.
-        commands: {"generate", "evaluate", "compare": the function behind it}. See `cvae.cli` for what each is called
-            with.
-        image_commands: {name: (the function behind it, its help)} of commands on an image, such as "edit".
+        commands: {name: the function behind it} of
+            "generate": (run, prompts, count, seed, **options) -> `cvae.sampling.pictures.Pictures`,
+            "evaluate": (run, data, count, seed, **options) -> `cvae.evaluation.report.Report`, and
+            "compare": (data, out, given, **options) -> `Report`, `given` as `cvae.training.loop.train` takes it.
+        image_commands: {name: (the function behind it, its help)} of commands on an image, such as "edit":
+            (run, image, **options) -> `Pictures`. Where several systems have one of a name, the first's help stands.
         options: {command: the `Option`s that it has for this system}.
-        notebook: the notebook that shows it.
     """
 
     name: str
@@ -117,17 +132,21 @@ class System:
     commands: Mapping[str, str]
     image_commands: Mapping[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
     options: Mapping[str, tuple[Option, ...]] = dataclasses.field(default_factory=dict)
-    notebook: str = ""
 
-    def command(self, name: str) -> Callable[..., Any]:
+    def command(self, name: str, variant_name: str | None = None) -> Callable[..., Any]:
         """The function behind a command.
 
+        Args:
+            name: the command. variant_name: the variant that it is for, None for any.
+
         Raises:
-            UserError: the system has no such command.
+            UserError: the system has no such command, or the variant lacks it.
         """
-        if not self.has(name):
-            able = [variant for system in systems_with(name) for variant in system.variants]
-            raise UserError(f"the system {self.name} has no `{name}`; that is for runs of: {', '.join(able)}.")
+        if not self.has(name) or (variant_name and name in self.variants[variant_name].lacks):
+            able = variants_with(name)
+            near = [variant for variant in able if variant in self.variants] or able
+            whose = variant_name or f"the {self.name}"
+            raise UserError(f"{whose} has no `{name}`; that is for runs of: {', '.join(near)}.")
         return resolve(self.commands.get(name) or self.image_commands[name][0])
 
     def has(self, command: str) -> bool:
@@ -143,16 +162,12 @@ class System:
         own = {option.name: option for option in self.options.get(command, ())}
         for name, value in options.items():
             if name not in own:
-                raise UserError(
-                    f"--{name.replace('_', '-')} {_who_has(command, name)}, not for a {whose}; leave it out."
-                )
+                able = [f"the {system.name}" for system in systems_with(command) if system.has_option(command, name)]
+                joined = " and ".join([", ".join(able[:-1]), able[-1]] if able[1:] else able)
+                theirs = f"is for {joined}, not for a {whose}" if able else f"is no option of `{command}`"
+                raise UserError(f"--{name.replace('_', '-')} {theirs}; leave it out.")
             if value is not None:
                 own[name].check(value, whose)
-
-
-def _who_has(command: str, name: str) -> str:
-    able = [s.name for s in systems_with(command) if s.has_option(command, name)]
-    return f"is for the {' and '.join(able)}" if able else f"is no option of `{command}`"
 
 
 def resolve(reference: str) -> Any:
@@ -172,6 +187,12 @@ def find_systems() -> tuple[System, ...]:
 def systems_with(command: str) -> list[System]:
     """The systems that have a command."""
     return [system for system in find_systems() if system.has(command)]
+
+
+def variants_with(command: str) -> list[str]:
+    """The names of the variants that have a command."""
+    found = [system.variants for system in systems_with(command)]
+    return [name for variants in found for name, variant in variants.items() if command not in variant.lacks]
 
 
 def all_variants() -> dict[str, Variant]:

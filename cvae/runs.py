@@ -6,7 +6,7 @@ last.keras           the model and its optimiser after the last finished epoch
 log.csv              the loss and its parts by epoch
 loss.png, samples/   curves, and a grid of pictures for fixed prompts and noise an epoch
 tensorboard/         the same numbers for TensorBoard
-generated/           what `generate` drew, a numbered folder a call; likewise varied/, edited/ and gallery/
+generated/           what `generate` drew, a numbered folder a call; likewise vary/, edit/ and gallery/
 autoencoder/         of a flow, the run of its autoencoder; latents/, what that makes of the photographs
 prior-*.keras        what --prior flow needs: see `cvae.training.learned_prior`
 """
@@ -18,6 +18,7 @@ import json
 import pathlib
 import zipfile
 import zlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cvae.registry import System, import_models, resolve, system_of
@@ -45,10 +46,6 @@ class Run:
 
     Raises:
         UserError: the folder is not a run.
-
-    Example:
-        >>> run = cvae.load_run("demo/run")
-        >>> run.generate(["white sheep in the snow"], count=4, seed=0).save("pictures")
     """
 
     def __init__(self, folder: str | pathlib.Path) -> None:
@@ -134,11 +131,11 @@ class Run:
         """
         return read_log(self.folder)
 
-    def generate(self, prompts: list[str], count: int = 4, seed: int = 0, **options: Any) -> Any:
+    def generate(self, prompts: str | Sequence[str], count: int = 4, seed: int = 0, **options: Any) -> Any:
         """Draws `count` pictures of each prompt: `cvae.sampling.pictures.Pictures`.
 
         Args:
-            prompts: texts, or digits for a run on digits.
+            prompts: texts, or a single one; digits for a run on digits.
             count: pictures of each.
             seed: the same seed draws the same pictures.
             **options: what `cvae generate --help` lists for its system, such as best_of or guidance.
@@ -146,26 +143,20 @@ class Run:
         Raises:
             UserError: the run has no model yet; prompts or options that cannot be.
         """
-        return self._call("generate", list(prompts), count, seed, **options)
+        prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+        return self.call("generate", prompts, count, seed, **options)
 
     def evaluate(self, data: str | None = None, count: int = 1000, seed: int = 0, **options: Any) -> Any:
         """Measures it on held-out images, and writes evaluation.json and evaluation.png: a `Report`."""
-        return self._call("evaluate", data, count, seed, **options)
+        return self.call("evaluate", data, count, seed, **options)
 
-    def change(self, command: str, image: str, **options: Any) -> Any:
-        """Runs one of its system's commands on an image, such as "vary" or "edit": `Pictures`."""
-        return self._call(command, image, **options)
+    def call(self, command: str, *arguments: Any, **options: Any) -> Any:
+        """Runs any command that its system has, such as `run.call("vary", "photo.jpg", towards="in the snow")`.
 
-    def vary(self, image: str, **options: Any) -> Any:
-        """Draws variations of a photograph, or changes it towards a prompt: see `cvae vary --help`."""
-        return self.change("vary", image, **options)
-
-    def edit(self, image: str, **options: Any) -> Any:
-        """Changes attributes of a portrait: see `cvae edit --help`."""
-        return self.change("edit", image, **options)
-
-    def _call(self, command: str, *arguments: Any, **options: Any) -> Any:
-        function = self.system.command(command)
+        Raises:
+            UserError: it has no such command, or not that option.
+        """
+        function = self.system.command(command, self.variant_name)
         self.system.check_options(command, options, self.variant_name)
         return function(self, *arguments, **options)
 
@@ -180,9 +171,18 @@ class Run:
         Raises:
             UserError: its model is not asked by prompts; an empty one; or the encoder is not there.
         """
+
+        def encode(texts: list[str]) -> Any:
+            with self.encoder.open(clip) as encoder:
+                return encoder.encode_texts(texts)
+
+        return self.condition_by(encode, prompts)
+
+    def condition_by(self, encode_texts: Callable[[list[str]], Any], prompts: list[str]) -> Any:
+        """As `condition`, with what embeds texts."""
         if self.variant.condition_prompts is None:
             raise UserError(f"{self} is a {self.variant_name}, which draws nothing from prompts; name another run.")
-        return resolve(self.variant.condition_prompts)(self, prompts, clip)
+        return resolve(self.variant.condition_prompts)(prompts, self.variant, encode_texts)
 
 
 def load_run(folder: str | pathlib.Path) -> Run:

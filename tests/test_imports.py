@@ -42,7 +42,7 @@ MODULES = modules()
 
 
 def imports_of(path, inside_functions=None):
-    """[(module, line)] that a file imports, those of a type checker alone left out.
+    """[(module, line)] that a file imports.
 
     Args:
         inside_functions: True for imports within functions only, False for the others only, None for all.

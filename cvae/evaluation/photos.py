@@ -145,8 +145,6 @@ def evaluate(run: Run, data: str | None = None, count: int = 1000, seed: int = 0
     """
     info = data_to_measure(run, data, count, seed)
     variant = run.variant
-    if variant.condition_prompts is None:
-        raise UserError(f"{run} is a {run.variant_name}, which draws nothing from prompts; name a run of a flow.")
     with run.encoder.open(clip) as encoder:
         model = run.model()
         best = best_epoch(run.log())

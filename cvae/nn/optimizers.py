@@ -1,5 +1,6 @@
 """Keras' Adam, with TensorFlow's fused kernel."""
 
+import warnings
 from typing import Any
 
 import keras
@@ -57,7 +58,10 @@ class Adam(keras.optimizers.Adam):
     def load_own_variables(self, store: Any) -> None:
         variables = self._saved_variables()
         if len(store.keys()) != len(variables):
-            raise ValueError(f"the file has {len(store.keys())} variables of the optimiser, not {len(variables)}")
+            # As Keras does: a model that was never trained has a file without them.
+            found = len(store.keys())
+            warnings.warn(f"the file has {found} variables of the optimiser, not {len(variables)}", stacklevel=2)
+            return
         for index, variable in enumerate(variables):
             variable.assign(store[str(index)])
 

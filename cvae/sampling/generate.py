@@ -12,6 +12,7 @@ from cvae.sampling.pictures import Pictures
 from cvae.sampling.prompts import check_prompts
 from preprocess.utils.errors import UserError, check_whole
 from preprocess.utils.progress import progress_bar
+from preprocess.utils.quiet import import_keras
 
 
 def check_request(prompts: list[str], count: int, seed: int, best_of: int | None = None) -> None:
@@ -69,17 +70,15 @@ def draw_prompts(
     with progress_bar(total=total, desc="loading", unit="picture") as bar:
         if best_of:
             return _draw_best(run, prompts, count, seed, clip, best_of, options, bar)
-        # The encoder's process starts PyTorch while this one starts Keras: half the waiting.
+        # The encoder's process starts PyTorch while this one starts Keras: half the waiting. The model follows when
+        # the encoder has left, since both want the GPU's memory.
         with concurrent.futures.ThreadPoolExecutor(1) as background:
-            conditions = background.submit(run.condition, prompts, clip)
-            try:
-                drawer = run.open_drawer(**options)
-            except UserError:
-                conditions.result()  # what is wrong with the prompts is said first
-                raise
-            embeddings = conditions.result()
+            encoded = background.submit(run.condition, prompts, clip)
+            import_keras()
+            conditions = encoded.result()
+        drawer = run.open_drawer(**options)
         bar.set_description("drawing", refresh=False)
-        return draw(drawer, embeddings, count, seed, bar.update)
+        return draw(drawer, conditions, count, seed, bar.update)
 
 
 def _draw_best(
@@ -87,8 +86,9 @@ def _draw_best(
 ) -> np.ndarray:
     with run.encoder.open(clip) as encoder:
         texts = encoder.encode_texts(list(prompts))
+        conditions = run.condition_by(encoder.encode_texts, prompts)
         drawer = run.open_drawer(**options)
         bar.set_description("drawing", refresh=False)
-        pictures = draw(drawer, texts, best_of, seed, bar.update)
+        pictures = draw(drawer, conditions, best_of, seed, bar.update)
         bar.set_description("choosing", refresh=False)
         return keep_closest(pictures, texts, count, encoder, bar.update)

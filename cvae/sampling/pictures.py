@@ -47,7 +47,9 @@ class Pictures(Sequence[list[Any]]):
         return len(self.arrays)
 
     def __getitem__(self, row: Any) -> Any:
-        """The pictures of a row, a list of `PIL.Image`."""
+        """The pictures of a row, a list of `PIL.Image`; of a slice of rows, `Pictures`."""
+        if isinstance(row, slice):
+            return Pictures(self.arrays[row], self.labels[row], self.names[row], self.headings)
         return [_to_image(picture) for picture in self.arrays[row]]
 
     def __iter__(self) -> Iterator[list[Any]]:

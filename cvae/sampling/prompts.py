@@ -1,8 +1,10 @@
 """The project's prompts, and prompts turned into embeddings."""
 
+from collections.abc import Callable
+
 import numpy as np
 
-from cvae.runs import Run
+from cvae.registry import Variant
 from preprocess.utils.errors import UserError
 
 # Drawn for the README and for the comparison of variants.
@@ -24,18 +26,19 @@ def check_prompts(prompts: list[str] | tuple[str, ...]) -> None:
         raise UserError("a prompt is empty; write what the picture should show.")
 
 
-def condition_prompts(run: Run, prompts: list[str], clip: str | None = None) -> np.ndarray:
-    """Embeds prompts with the encoder that embedded a run's data.
+def condition_prompts(
+    prompts: list[str], variant: Variant, encode_texts: Callable[[list[str]], np.ndarray]
+) -> np.ndarray:
+    """The conditions of models that are conditioned on texts' embeddings.
 
     Args:
-        run: the run. prompts: texts. clip: the encoder, if it has moved.
+        prompts: texts. variant: the model's. encode_texts: embeds texts, L2-normalised.
 
     Returns:
-        float32 (n, d), L2-normalised.
+        float32 (n, d).
 
     Raises:
-        UserError: an empty prompt, or see `preprocess.embedding.encoders.EncoderRecord.open`.
+        UserError: an empty prompt.
     """
     check_prompts(prompts)
-    with run.encoder.open(clip) as encoder:
-        return encoder.encode_texts(list(prompts))
+    return encode_texts(list(prompts))

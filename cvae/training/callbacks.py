@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from cvae.nn.ema import averaged_weights
-from cvae.runs import BEST, LAST, best_epoch, save_without_optimizer, write_log
+from cvae.runs import BEST, GAUGES, LAST, best_epoch, save_without_optimizer, write_log
 from cvae.utils.plots import save_curves, save_grid
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import atomic_path
@@ -54,7 +54,9 @@ class Gauges(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.begun, self.trained = time.perf_counter(), 0.0
-        self.model.optimizer.reset_gradient_norm()
+        # Another optimiser than `cvae.nn.optimizers.Adam` does not measure it.
+        if hasattr(self.model.optimizer, "reset_gradient_norm"):
+            self.model.optimizer.reset_gradient_norm()
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.trained = time.perf_counter()
@@ -62,7 +64,8 @@ class Gauges(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         now = time.perf_counter()
         weights = [np.asarray(weight, np.float32) for weight in self.model.optimizer._trainable_variables]
-        logs["gradient_norm"] = self.model.optimizer.mean_gradient_norm()
+        if hasattr(self.model.optimizer, "mean_gradient_norm"):
+            logs["gradient_norm"] = self.model.optimizer.mean_gradient_norm()
         logs["parameter_norm"] = float(np.sqrt(sum(np.vdot(weight, weight) for weight in weights)))
         logs["seconds"] = now - self.begun
         logs["images_per_second"] = self.images / ((self.trained or now) - self.begun)
@@ -110,7 +113,8 @@ class RunWriter(keras.callbacks.Callback):
             raise UserError(f"{broken[0]} is {row[broken[0]]} in epoch {epoch + 1}; try a lower --learning-rate.")
         self.history.append(row)
         write_log(self.run, self.history)
-        save_curves(self.run / "loss.png", self.history)
+        losses = [{name: row[name] for name in row if name not in GAUGES} for row in self.history]
+        save_curves(self.run / "loss.png", losses)
         if best_epoch(self.history) is row:
             with atomic_path(self.run / BEST) as partial, averaged_weights(self.model):
                 self.plain = save_without_optimizer(self.model, partial, self.plain)

@@ -39,7 +39,7 @@ def train(
         overwrite: whether to begin anew in its place.
         on_epoch: called with the run folder after each epoch, when all its files are there.
         prompts: of the grid after each epoch, for models that are asked by prompts; by default captions of validation
-            images.
+            images, or for faces some descriptions. A run keeps those that it began with.
 
     Returns:
         The history: one dict an epoch with "epoch", "loss" and its parts, and each as "val_..." but for GANs.
@@ -50,6 +50,8 @@ def train(
     folder = pathlib.Path(folder)
     task, begun = open_training(variant_name, data, folder, given or {}, resume, overwrite)
     if prompts:
+        if task.variant.condition_prompts is None:
+            raise UserError(f"a {task.variant_name} is not asked by prompts; leave --prompts out.")
         task.prompts = tuple(prompts)
     task.check_data()
     warn_of_few_steps(task.variant, task.settings, task.count)
@@ -64,13 +66,28 @@ def train(
         import_keras().utils.set_random_seed(task.settings.seed)
         model, history = _resume(run, task) if (folder / LAST).is_file() else (task.build(), [])
         trained = dataclasses.replace(task.settings, precision=model.dtype_policy.name)
-        run.update(settings=dataclasses.asdict(trained))
+        if (given or {}).get("precision") not in (None, trained.precision):
+            raise UserError(f"{run} was trained with precision: {trained.precision}; leave --precision out.")
+        run.update(settings=dataclasses.asdict(trained), data=task.config["data"])
         bar.initial = bar.n = len(history) * task.steps
         if len(history) < task.settings.epochs:
             _fit(model, run, task, history, bar, on_epoch)
         bar.set_description("finishing", refresh=False)
         task.finish(run)
     return history
+
+
+def folder_for(variant_name: str | None, folder: str | pathlib.Path | None) -> pathlib.Path:
+    """The run folder of a training: runs/VARIANT if none is named.
+
+    Raises:
+        UserError: neither is.
+    """
+    if not variant_name and not folder:
+        raise UserError("name a variant to train, such as 64-image, or with --run and --resume a run to go on with.")
+    if variant_name:
+        find_variant(variant_name)
+    return pathlib.Path(folder or f"runs/{variant_name}")
 
 
 def open_training(
@@ -95,10 +112,13 @@ def open_training(
         raise UserError(f"{folder} is there already; add --resume to go on with it, --overwrite to begin anew.")
     if run and begun and not overwrite:
         return _continued(run, variant_name, data, given), True
-    variant_name = variant_name or (run.variant_name if run else None)
+    if run and (variant_name is None or (resume and variant_name == run.variant_name)):
+        # Begun anew as it was begun, but for what is given.
+        variant_name, data = run.variant_name, data or run.config["data"]
+        given = dataclasses.asdict(dataclasses.replace(settings_of(run), extended=())) | dict(given)
     if variant_name is None:
         raise UserError(f"{folder} holds no run to go on with; give --variant to begin one.")
-    return _open_task(variant_name, data or find_variant(variant_name).data, given), False
+    return _open_task(variant_name, data, given), False
 
 
 def _open_task(variant_name: str, data: Any, given: Mapping[str, Any]) -> Task:
@@ -124,9 +144,14 @@ def _continued(run: Run, variant_name: str | None, data: Any, given: Mapping[str
             differing[name.replace("_", "-")] = f"{old} and not {given[name]}"
     settings = _lengthened(run, before, given.get("epochs") or before.epochs)
     task = _open_task(run.variant_name, data or run.config["data"], dataclasses.asdict(settings))
-    if data and not differing:
+    if not differing:
         task.check_fits(run)
-    if data and not task.has_data_of(run):
+    if not task.has_data_of(run):
+        if not data or str(task.config["data"]) == str(run.config["data"]):
+            raise UserError(
+                f"the data of {run}, {run.config['data'] or task.config['data'] or 'digits'}, are not what they were "
+                "when it was begun; make them again as they were, give --data where they are, or name another folder."
+            )
         differing["data"] = f"{run.config['data']}, which holds other images than {data}"
     if differing:
         listed = "; ".join(f"{name}: {what}" for name, what in differing.items())
@@ -144,11 +169,9 @@ def _lengthened(run: Run, before: Settings, epochs: int) -> Settings:
         raise UserError(
             f"{run} has {counted(done, 'epoch')} already; give --epochs at least that number, or name another folder."
         )
-    # A learning rate that had fallen to nearly 0 warms up again.
-    ended = before.decay and done == before.epochs < epochs
-    return dataclasses.replace(
-        before, epochs=epochs, extended=(*before.extended, before.epochs) if ended else before.extended
-    )
+    # A learning rate that had begun to fall warms up again.
+    falls = before.decay and done > 0 and before.epochs < epochs
+    return dataclasses.replace(before, epochs=epochs, extended=(*before.extended, done) if falls else before.extended)
 
 
 def _open_folder(folder: pathlib.Path, task: Task, begun: bool, held: contextlib.ExitStack) -> Run:
@@ -168,6 +191,10 @@ def _resume(run: Run, task: Task) -> tuple[Any, list[Row]]:
     model = run.model(LAST)
     model.jit_compile = wants_xla()
     epochs_done = int(model.optimizer.iterations) // task.steps
+    if not epochs_done:
+        raise UserError(
+            f"{run.folder / LAST} lacks the optimiser's state; put it back, or begin anew with --overwrite."
+        )
     # A kill between the two files leaves a row for an epoch that is run again.
     history = read_log(run.folder)[:epochs_done]
     if len(history) < epochs_done:

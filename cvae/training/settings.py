@@ -22,7 +22,7 @@ class Settings:
         decay: whether the learning rate falls to nearly 0, epoch by epoch along half a cosine.
         width: factor on the model's channels. seed: of weights, noise and order.
         precision: a Keras dtype policy; None for bfloat16 where the hardware has it.
-        extended: the epochs at which it had ended before it was trained on; see `learning_rate_of`.
+        extended: the numbers of epochs after which it was given more of them; see `learning_rate_of`.
     """
 
     epochs: int = 25
@@ -34,14 +34,10 @@ class Settings:
     precision: str | None = None
     extended: tuple[int, ...] = ()
 
-    def check(self) -> None:
-        """Raises a UserError for a value that cannot be."""
-        check_given(dataclasses.asdict(self))
-
     def learning_rate_of(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from 0.
 
-        Where a training that had decayed was trained on, it warms up again and decays over the epochs that were added.
+        Where a training that decays was given more epochs, it warms up again and decays over those that are left.
         """
         if not self.decay:
             return self.learning_rate
@@ -99,9 +95,10 @@ def settings_for(variant: Variant, given: Mapping[str, Any], count: int) -> Sett
 def describe_defaults(variant: Variant) -> str:
     """A variant's defaults, in words."""
     decay = ", falling to nearly 0" if variant.decay else ""
+    data = f"; data in {variant.data}" if variant.data else ""
     return (
         f"{variant.epochs} epochs (more where that is under {variant.least_steps:,} steps), batches of "
-        f"{variant.batch_size}, learning rate {variant.learning_rate:g}{decay}"
+        f"{variant.batch_size}, learning rate {variant.learning_rate:g}{decay}{data}"
     )
 
 
@@ -110,7 +107,7 @@ def warn_of_few_steps(variant: Variant, settings: Settings, count: int) -> None:
     steps = settings.epochs * (count // settings.batch_size)
     if steps < variant.least_steps:
         print(
-            f"note: {settings.epochs} epochs of {count // settings.batch_size} steps are {steps:,} steps in all; with "
-            f"fewer than {variant.least_steps:,} pictures are known to be noise or blur: give more --epochs, or a "
-            "smaller --batch-size."
+            f"note: {settings.epochs} epochs of {count // settings.batch_size} steps are {steps:,} steps in all. "
+            f"Below {variant.least_steps:,} steps pictures are known to come out as noise or blur: give more --epochs, "
+            "or a smaller --batch-size."
         )

@@ -1,5 +1,6 @@
 """What all trainings on embedded shards share."""
 
+import pathlib
 import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,7 +25,7 @@ class ShardTask(Task):
 
     Attributes:
         info: the `DataInfo` of the data.
-        prompts: of the grid after each epoch; None for captions of validation images. `cvae train --prompts` sets it.
+        prompts: of the grid after each epoch; None for those of `default_prompts`. `cvae train --prompts` sets it.
         mirrored: whether training mirrors half of the images.
         crop: pixels of the squares that training cuts out of images; None for whole ones.
     """
@@ -32,11 +33,14 @@ class ShardTask(Task):
     mirrored = False
     crop: int | None = None
 
-    def __init__(self, variant_name: str, data: str | None, given: Mapping[str, Any]) -> None:
+    def __init__(self, variant_name: str, data: str | pathlib.Path | None, given: Mapping[str, Any]) -> None:
         super().__init__(variant_name, data, given)
         self.conditions: np.ndarray | None = None
 
-    def open_data(self, data: str | None) -> tuple[int, dict[str, Any]]:
+    def open_data(self, data: str | pathlib.Path | None) -> tuple[int, dict[str, Any]]:
+        data = data or self.variant.data
+        if data is None:
+            raise UserError(f"give --data what {self.variant_name} is trained on.")
         self.info = info = read_info(str(data))
         return info.counts["train"], {
             "data": str(info.folder.resolve()),
@@ -69,11 +73,13 @@ class ShardTask(Task):
 
     def prepare(self, run: Run) -> None:
         """Embeds the grid's prompts, once a run; without the encoder there are no grids, and a note says so."""
-        prompts = self.prompts or self._validation_captions()
         path = run.folder / "prompts.npz"
-        self.prompts, self.conditions = prompts, _stored_conditions(path, prompts)
-        if self.conditions is not None:
+        stored = _stored_prompts(path)
+        # A run keeps its prompts, so that its grids can be compared.
+        if stored and list(self.prompts or stored[0]) == stored[0]:
+            self.prompts, self.conditions = stored
             return
+        self.prompts = prompts = self.prompts or self.default_prompts()
         try:
             self.conditions = run.condition(list(prompts))
         except UserError as error:
@@ -82,7 +88,7 @@ class ShardTask(Task):
         with atomic_path(path) as partial:
             np.savez(partial, prompts=prompts, conditions=self.conditions)
 
-    def _validation_captions(self) -> list[str]:
+    def default_prompts(self) -> Sequence[str]:
         """The first caption of each of the first validation images, those that differ."""
         import_tensorflow()
         examples = (example for shard in self.info.paths("val") for example in read_shard(shard))
@@ -115,12 +121,12 @@ class ShardTask(Task):
         return draw(model, self.conditions, GRID_COLUMNS, self.settings.seed), self.prompts
 
 
-def _stored_conditions(path: Any, prompts: Sequence[str]) -> np.ndarray | None:
-    """What prompts.npz holds for these prompts; None where it is not there, damaged, or of others."""
+def _stored_prompts(path: Any) -> tuple[list[str], np.ndarray] | None:
+    """The prompts and conditions that prompts.npz holds; None where it is not there or damaged."""
     if not path.is_file() or not zipfile.is_zipfile(path):
         return None
     try:
         with np.load(path) as stored:
-            return stored["conditions"] if list(stored["prompts"]) == list(prompts) else None
+            return [str(prompt) for prompt in stored["prompts"]], stored["conditions"]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None

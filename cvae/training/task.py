@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cvae.registry import find_variant
-from cvae.runs import LAST, Run
+from cvae.runs import Run
 from cvae.training.settings import settings_for
 
 
@@ -14,8 +14,8 @@ class Task(abc.ABC):
     """A variant, its data and settings.
 
     Args:
-        variant_name: a variant. data: what it is trained on. given: {name: value} of `cvae.training.settings.Settings`,
-            in place of the variant's own.
+        variant_name: a variant. data: what it is trained on, None for the variant's own folder. given: {name: value} of
+            `cvae.training.settings.Settings`, in place of the variant's own.
 
     Attributes:
         variant_name, variant: as given, and its entry in the registry.
@@ -32,7 +32,7 @@ class Task(abc.ABC):
     # Of the grid after each epoch, for models that are asked by prompts.
     prompts: Sequence[str] | None = None
 
-    def __init__(self, variant_name: str, data: str | None, given: Mapping[str, Any]) -> None:
+    def __init__(self, variant_name: str, data: str | pathlib.Path | None, given: Mapping[str, Any]) -> None:
         self.variant_name = variant_name
         # Of the system's own class, which knows more than all variants do.
         self.variant: Any = find_variant(variant_name)
@@ -40,7 +40,7 @@ class Task(abc.ABC):
         self.settings = settings_for(self.variant, given, self.count)
 
     @abc.abstractmethod
-    def open_data(self, data: str | None) -> tuple[int, dict[str, Any]]:
+    def open_data(self, data: str | pathlib.Path | None) -> tuple[int, dict[str, Any]]:
         """Opens the data: (training examples, what run.json keeps of them)."""
 
     @property
@@ -59,10 +59,6 @@ class Task(abc.ABC):
     def check_data(self) -> None:
         """Raises a UserError for faults in the data, before anything is written or removed; prints notes."""
 
-    def has_begun(self, folder: pathlib.Path) -> bool:
-        """Whether a run folder holds finished epochs, of any variant's and any stage's."""
-        return any(folder.rglob(LAST))
-
     def train_earlier_stages(self, run: Run) -> None:  # noqa: B027
         """Does the work of stages before this training, each under a bar of its own; what is done stays."""
 
@@ -71,7 +67,11 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def build(self) -> Any:
-        """Builds and compiles the model, a `keras.Model`."""
+        """Builds and compiles the model, a `keras.Model`.
+
+        It has `seed_generators`, a list of its `keras.random.SeedGenerator`s in a fixed order. Compiled with
+        `cvae.nn.optimizers.Adam` it logs its gradients' norm; any other optimiser does too, but for that.
+        """
 
     @abc.abstractmethod
     def dataset(self, split: str, first_epoch: int = 0) -> Any:

@@ -158,7 +158,7 @@ def save_curves(path: PathLike, history: Sequence[dict[str, Any]]) -> None:
         history: a list of {"epoch", "loss", "bce", ..., "val_loss", "val_bce", ...}, one an epoch; a GAN's has no
             "val_...".
     """
-    names = [name for name in history[0] if name not in ("epoch", "learning_rate") and not name.startswith("val_")]
+    names = [name for name in history[0] if name != "epoch" and not name.startswith("val_")]
     epochs = [row["epoch"] for row in history]
     figure = _figure(3.2 * len(names), 2.8)
     for axis, name in zip(np.ravel(figure.subplots(1, len(names))), names):

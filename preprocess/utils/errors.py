@@ -1,6 +1,5 @@
 """The one kind of error that a user can cause, and how a command line says it."""
 
-import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -54,7 +53,12 @@ def run_command(main: Callable[[], Any], again: str = "run the same command agai
 
 def leave() -> None:
     """Ends the process that has done its work, without tearing TensorFlow down, which takes a second."""
+    code = 0
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):  # closed
+        try:
             stream.flush()
-    os._exit(0)
+        except OSError:  # a full disk, or nobody reads any more
+            code = 1
+        except (ValueError, AttributeError):  # closed, or never open
+            pass
+    os._exit(code)

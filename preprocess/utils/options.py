@@ -23,7 +23,11 @@ def add_shard_options(parser: Any, out: PathLike, sizes: Sequence[int], shard_si
         "--shard-size", type=int, default=shard_size, metavar="N", help="images a shard (default: %(default)s)"
     )
     parser.add_argument(
-        "--workers", type=int, default=min(available_cores(), 8), metavar="N", help="default: one a core"
+        "--workers",
+        type=int,
+        default=min(available_cores(), 8),
+        metavar="N",
+        help="processes (default: one a core, 8 at most)",
     )
     parser.add_argument(
         "--validation-share", type=float, default=VALIDATION_SHARE, metavar="S",

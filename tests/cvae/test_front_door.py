@@ -69,3 +69,13 @@ def test_pip_installs_the_commands(tmp_path):
     assert (target / "cvae" / "pasture" / "judge.weights.h5").is_file()
     assert (target / "preprocess" / "pasture" / "clip.pt").is_file()
     assert (target / "cvae" / "evaluation" / "study.html").is_file()
+
+
+def test_a_single_prompt_is_one_prompt(run):
+    pictures = cvae.generate(run, "a white sheep", count=1)
+    assert pictures.labels == ["a white sheep"] and len(pictures) == 1
+
+
+def test_a_training_needs_a_variant_or_a_run():
+    with pytest.raises(UserError, match="name a variant to train"):
+        cvae.train()

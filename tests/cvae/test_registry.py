@@ -29,6 +29,7 @@ SYSTEM = System(
     variants={"tiny-mean": TinyVariant(image_size=8, conditioned_on="a text's length", epochs=2, batch_size=4)},
     models=("cvae.systems.tiny.model",),
     commands={"generate": "cvae.sampling.generate:generate", "evaluate": "cvae.systems.tiny.draw:evaluate"},
+    image_commands={"vary": ("cvae.systems.tiny.draw:vary", "lighten an image")},
     options={"evaluate": (Option("shades", "how many", type=int, least=1, most=9),)},
 )
 ''',
@@ -88,10 +89,15 @@ class TinyTask(Task):
     "draw.py": '''
 import numpy as np
 from cvae.evaluation.report import Report
+from cvae.sampling.pictures import Pictures
 
 
-def lengths(run, prompts, clip=None):
+def lengths(prompts, variant, encode_texts):
     return np.array([[len(prompt) / 100] for prompt in prompts], np.float32)
+
+
+def vary(run, image):
+    return Pictures(np.ones((1, 2, 8, 8, 3)), ["lighter"])
 
 
 def evaluate(run, data, count, seed, shades=1):
@@ -134,10 +140,11 @@ def test_a_fifth_system_trains_generates_and_evaluates_by_the_command_line(fifth
     measured = run_command_line(monkeypatch, capsys, "evaluate", *run, "--shades", 3)
     assert "mean colour" in measured and "3 shades" in measured
     assert "tiny-mean" in run_command_line(monkeypatch, capsys, "variants")
+    assert "Drew 1 picture beside" in run_command_line(monkeypatch, capsys, "vary", *run, "photo.jpg")
     assert json.loads((tmp_path / "run" / "run.json").read_text())["variant"] == "tiny-mean"
     with pytest.raises(SystemExit) as end:
         run_command_line(monkeypatch, capsys, "generate", *run, "grey", "--guidance", 3)
-    assert end.value.code == 2 and "--guidance is for the flow" in capsys.readouterr().err
+    assert end.value.code == 2 and "--guidance is for the flow, not for a tiny-mean" in capsys.readouterr().err
 
 
 def test_what_a_system_names_is_there():
@@ -162,5 +169,19 @@ def test_an_option_says_what_it_can_be():
     option.check(3.0, "64-flow")
     with pytest.raises(UserError, match="--guidance must be a number from 0 to 20"):
         option.check(-1.0, "64-flow")
+    Option("shift", "", type=float).check(-1.0, "64-flow")
+    with pytest.raises(UserError, match="--shift must be a number, 2 at most"):
+        Option("shift", "", type=float, most=2).check(3.0, "64-flow")
+    with pytest.raises(UserError, match="--best-of must be a whole number, 1 or more"):
+        Option("best_of", "", type=int, least=1).check(True, "64-flow")
     with pytest.raises(UserError, match="--prior of a 64-flow is one of: none, mean"):
         Option("prior", "", choices=("none", "mean")).check("other", "64-flow")
+
+
+@pytest.mark.parametrize("command", ["generate", "evaluate", "vary"])
+def test_a_variant_that_lacks_a_command_says_which_have_it(command):
+    system = registry.system_of("64-autoencoder")
+    with pytest.raises(UserError, match=f"64-autoencoder has no `{command}`; that is for runs of: .*64-flow"):
+        system.command(command, "64-autoencoder")
+    assert "64-autoencoder" not in registry.variants_with(command)
+    assert "celeba-wgan-gp" not in registry.variants_with("edit")

@@ -69,5 +69,4 @@ SYSTEM = System(
             Option("large_data", "embedded shards of the large theme, for the table's last row", metavar="DATA"),
         ),
     },
-    notebook="notebooks/2_train.ipynb",
 )

@@ -14,7 +14,7 @@ from cvae.sampling.draw import draw
 from cvae.sampling.prompts import PROMPTS
 from cvae.systems.coursework import DATA
 from cvae.training.loop import open_training, train
-from cvae.training.settings import Settings
+from cvae.training.settings import Settings, settings_for
 from cvae.utils.plots import save_grid
 from preprocess.shards.read import DataInfo, read_info
 from preprocess.utils.errors import UserError, counted
@@ -87,6 +87,9 @@ def compare(
         raise UserError(
             f"{rows[0].name} needs data of the large theme; give --large-data a folder made by --theme large."
         )
+    # The same settings for every row, as they suit the first one's data.
+    shared = settings_for(find_variant(plans[0][1]), given, info.counts["train"])
+    given = {"epochs": shared.epochs, "batch_size": shared.batch_size} | dict(given)
     for _, variant, folder, _ in plans:
         task, _ = open_training(variant, folder, out / variant, given, resume=True)
         task.check_data()
@@ -99,11 +102,14 @@ def compare(
         for row, variant, folder, remark in plans:
             print(f"{row.name}:")
             best = best_epoch(train(variant, folder, out / variant, given, resume=True))
+            model = Run(out / variant).model()
+            if model.layout == 1:
+                remark = f"{remark}; ours with version 0.1's encoder".removeprefix("; ")
             results.append(_result(row, variant, best, remark))
-            pictures.append(draw(Run(out / variant).model(), embeddings, 1, task.settings.seed)[:, 0])
+            pictures.append(draw(model, embeddings, 1, shared.seed)[:, 0])
             # Seven models in one process would keep seven graphs.
             import_keras().backend.clear_session()
-        _write(out, info, large_info, task.settings, results, pictures)
+        _write(out, info, large_info, shared, results, pictures)
     return Report(results, format_table(results), f"{out}/comparison.md, .json and .png")
 
 

@@ -62,5 +62,4 @@ SYSTEM = System(
             Option("published", "phykn/clip-vae's published weights, to measure beside the run", metavar="PT"),
         ),
     },
-    notebook="notebooks/5_digits.ipynb",
 )

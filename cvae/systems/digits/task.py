@@ -1,5 +1,6 @@
 """Training the CLIP-VAE on handwritten digits."""
 
+import pathlib
 from typing import Any
 
 import numpy as np
@@ -102,8 +103,8 @@ def digit_batches(
 class DigitTask(Task):
     """See `cvae.training.task.Task`; `data` is what `preprocess.mnist.load_digits` takes."""
 
-    def open_data(self, data: str | None) -> tuple[int, dict[str, Any]]:
-        self.digits = load_digits(data)
+    def open_data(self, data: str | pathlib.Path | None) -> tuple[int, dict[str, Any]]:
+        self.digits = load_digits(str(data) if data else None)
         count = len(self.digits.labels["train"])
         validation = np.arange(count) % VALIDATION_SHARE == 0
         self.rows = {"train": np.flatnonzero(~validation), "val": np.flatnonzero(validation)}

@@ -1,9 +1,10 @@
 """What models of faces are conditioned on: attributes, a sentence's embedding, or both."""
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
+from cvae.registry import Variant
 from cvae.runs import Run
 from cvae.sampling.prompts import check_prompts
 from preprocess.celeba.attributes import attributes_of, describe, vector_of
@@ -23,28 +24,30 @@ PROMPTS = (
 WORDS = ("man", "young", "blond hair", "eyeglasses", "smiling")
 
 
-def condition_prompts(run: Run, prompts: list[str], clip: str | None = None) -> np.ndarray:
+def condition_prompts(
+    prompts: list[str], variant: Variant, encode_texts: Callable[[list[str]], np.ndarray]
+) -> np.ndarray:
     """What a model is conditioned on for prompts.
 
     Args:
-        run: the run. prompts: sentences about faces.
-        clip: the encoder, if it has moved; not needed by models conditioned on attributes alone.
+        prompts: sentences about faces. variant: the model's.
+        encode_texts: embeds texts; not called for models conditioned on attributes alone.
 
     Returns:
         float32 (n, c): attributes guessed from the prompts' words, embeddings, or the ones and then the others.
 
     Raises:
-        UserError: an empty prompt, or see `preprocess.embedding.encoders.EncoderRecord.open`.
+        UserError: an empty prompt.
     """
     check_prompts(prompts)
-    condition, parts = run.variant.condition, []
+    condition, parts = variant.condition, []
     if condition in ("attributes", "both"):
         for prompt in prompts:
             if condition == "attributes" and not attributes_of(prompt):
                 print(f"note: no word in '{prompt}' describes a face; words such as {', '.join(WORDS)} do.")
         parts.append(np.stack([vector_of(prompt) for prompt in prompts]))
     if condition != "attributes":
-        parts.append(_encode(run, prompts, clip))
+        parts.append(encode_texts(list(prompts)))
     return np.concatenate(parts, axis=1)
 
 
@@ -54,14 +57,10 @@ def condition_attributes(run: Run, attributes: np.ndarray, clip: str | None = No
     With "both" that is the attributes and the embedding of a sentence that describes them.
 
     Raises:
-        UserError: see `condition_prompts`.
+        UserError: see `preprocess.embedding.encoders.EncoderRecord.open`.
     """
     if run.variant.condition == "attributes":
         return attributes
-    texts = _encode(run, [describe(row) for row in attributes], clip)
-    return np.concatenate([attributes, texts], axis=1)
-
-
-def _encode(run: Run, texts: list[str], clip: str | None) -> Any:
     with run.encoder.open(clip) as encoder:
-        return encoder.encode_texts(texts)
+        texts = encoder.encode_texts([describe(row) for row in attributes])
+    return np.concatenate([attributes, texts], axis=1)

@@ -85,13 +85,11 @@ def edit(
         Two rows: the decoder's pictures, and the portrait itself with what the decoder changed.
 
     Raises:
-        UserError: a run that cannot edit, an unknown attribute, nothing to change, or an unusable image.
+        UserError: a run without a model, an unknown attribute, nothing to change, or an unusable image.
     """
     changes = _changes(add, remove)
     if described is not None:
         check_prompts([described])
-    if not run.variant.can_edit:
-        raise UserError(f"{run} is a {run.variant_name}, which cannot edit; name a celeba-cvae or celeba-cvae-gan.")
     run.find_model()
     pixels = np.asarray(read_square(image, IMAGE_SIZE)) / np.float32(255)
     if described is None:

@@ -1,5 +1,6 @@
 """Training models of portraits on embedded shards with attributes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from cvae.runs import BEST, Run
@@ -37,12 +38,14 @@ def build_model(variant: FaceVariant, condition_dim: int, settings: Settings) ->
 class FaceTask(ShardTask):
     """See `cvae.training.task.Task`; `data` is a folder that preprocess.celeba.build and clip_wrapper.py made."""
 
-    prompts = PROMPTS
     mirrored = True
 
     @property
     def validates(self) -> bool:
         return self.variant.model == "cvae"
+
+    def default_prompts(self) -> Sequence[str]:
+        return PROMPTS
 
     def check_data(self) -> None:
         if self.variant.model == "wgan-gp" and import_keras().backend.backend() != "tensorflow":

@@ -68,6 +68,7 @@ def _autoencoder(size: int) -> AutoencoderVariant:
         learning_rate=1e-3,
         decay=True,
         least_steps=2000,
+        lacks=("generate", "evaluate", "vary"),
     )
 
 
@@ -109,5 +110,4 @@ SYSTEM = System(
         "evaluate": (CLIP,),
         "vary": (*PHOTOGRAPH, GUIDANCE, STEPS, CLIP),
     },
-    notebook="notebooks/2_train.ipynb",
 )

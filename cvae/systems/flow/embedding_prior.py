@@ -11,8 +11,8 @@ from preprocess.utils.types import Tensor
 KINDS = ("none", "mean", "ridge", "gaussian")
 # Of the regression, as a share of the texts' mean squared deviation.
 RIDGE = 0.1
-# How many times as long the noise of "gaussian" is as what would take the regression to images: pictures follow only a
-# part of how embeddings differ. On photographs 1 gave a diversity of .50 and an R-precision of .043, this .56 and .030.
+# The noise of "gaussian" is this many times as long as the regression's error. Pictures follow only a part of how
+# embeddings differ: On photographs 1 gave a diversity of .50 and an R-precision of .043, this .56 and .030.
 VARIETY = 1.7
 # Pairs that are summed at a time.
 PART = 50_000

@@ -27,7 +27,7 @@ def latent_batches(latents: Latents, settings: Settings, first_epoch: int | None
 
     Args:
         latents: of one split.
-        settings: a `cvae.training.loop.Settings`, of which batch size and seed count.
+        settings: a `cvae.training.settings.Settings`, of which batch size and seed count.
         first_epoch: for training, the epoch to begin with, of endless ones, each in an order of its own and with half
             of the photographs mirrored; None for all photographs once, as they are.
 

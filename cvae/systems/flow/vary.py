@@ -12,7 +12,7 @@ from cvae.sampling.prompts import check_prompts
 from cvae.utils.arrays import in_batches, slerp
 from preprocess.shards.images import read_square
 from preprocess.shards.records import CLIP_SIZE
-from preprocess.utils.errors import UserError, check_whole
+from preprocess.utils.errors import check_whole
 from preprocess.utils.quiet import import_keras
 
 # How far to turn from the photograph's embedding towards what the prompt says, unCLIP's furthest: at 1 nothing of the
@@ -45,15 +45,13 @@ def vary(
         One row, which begins with the photograph.
 
     Raises:
-        UserError: a run that cannot vary or has no model yet; a file that is no image; an empty prompt; an encoder that
+        UserError: a run that has no model yet; a file that is no image; an empty prompt; an encoder that
             is not the one the run was trained with.
     """
     check_whole("count", count, 1, MANY)
     check_whole("seed", seed, 0)
     if towards is not None:
         check_prompts([towards])
-    if run.variant.condition_prompts is None:
-        raise UserError(f"{run} is a {run.variant_name}, which draws nothing by itself; name a run of a flow.")
     run.find_model()
     photograph = np.asarray(read_square(image, run.variant.image_size)) / np.float32(255)
     with run.encoder.open(clip) as encoder:

@@ -72,3 +72,13 @@ def test_it_tells_the_mean_norm_of_gradients_before_they_are_clipped():
     assert optimizer.mean_gradient_norm() == pytest.approx(7.5)
     optimizer.reset_gradient_norm()
     assert optimizer.mean_gradient_norm() == 0
+
+
+def test_a_file_without_its_state_loads_as_keras_does(tmp_path):
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(2)])
+    model.compile(Adam(0.1), loss="mse")
+    model.save(tmp_path / "model.keras")
+    with pytest.warns(UserWarning, match="variables of the optimiser"):
+        loaded = keras.models.load_model(tmp_path / "model.keras")
+    loaded.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    assert int(loaded.optimizer.iterations) == 1

@@ -54,3 +54,10 @@ def test_a_folder_holds_each_and_the_grid(pictures, tmp_path):
 )
 def test_names_keep_the_letters_of_all_scripts(text, name):
     assert slug(text) == name
+
+
+def test_a_slice_of_rows_is_pictures_too():
+    rows = np.linspace(0, 1, 3 * 2 * 4 * 4 * 3).reshape(3, 2, 4, 4, 3)
+    some = Pictures(rows, ["one", "two", "three"])[1:]
+    assert isinstance(some, Pictures) and some.labels == ["two", "three"] and len(some) == 2
+    assert some[0][0].size == (4, 4)

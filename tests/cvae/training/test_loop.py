@@ -7,7 +7,7 @@ import pytest
 from cvae.evaluation.held_out import read_held_out
 from cvae.runs import BEST, LAST, Run, best_epoch, read_log
 from cvae.systems.coursework import SYSTEM
-from cvae.training.loop import train
+from cvae.training.loop import open_training, train
 from preprocess.shards.read import read_info
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import write_json
@@ -214,6 +214,51 @@ def test_grids_show_captions_of_validation_images_or_prompts_of_ones_own(run, em
     assert process.returncode == 0, process.stderr
     with np.load(own / "prompts.npz") as stored:
         assert stored["prompts"].tolist() == ["a red barn", "a pond"]
-    assert "fewer than 1,500" in process.stdout
+    assert "Below 1,500 steps" in process.stdout
     # Not a terminal: no bar that is drawn over itself.
     assert "\r" not in process.stderr and process.stderr.count("\n") <= 4
+
+
+def test_a_run_goes_on_only_with_the_data_that_it_began_with(run, tmp_path):
+    changed = shutil.copytree(run, tmp_path / "run")
+    # As if its data had been made again from other photographs, in the same place.
+    opened = Run(changed)
+    opened.update(data_settings=opened.config["data_settings"] | {"photos": "others"})
+    with pytest.raises(UserError, match="are not what they were when it was begun"):
+        train(None, None, changed, {"epochs": 3}, resume=True)
+
+
+def test_a_run_without_a_finished_epoch_begins_as_it_was_asked_for(embedded, tmp_path):
+    folder = tmp_path / "run"
+
+    def stop(folder):
+        (folder / LAST).unlink()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train("64-image", embedded, folder, SMALL | {"epochs": 1}, on_epoch=stop)
+    task, begun = open_training(None, None, folder, {}, resume=True)
+    assert not begun and task.variant_name == "64-image" and task.config["data"] == str(embedded.resolve())
+    assert (task.settings.epochs, task.settings.width, task.settings.batch_size) == (1, 1 / 16, 8)
+    task, _ = open_training("64-text", embedded, folder, {"epochs": 5})
+    assert task.variant_name == "64-text" and task.settings.width == 1
+
+
+def test_a_run_keeps_its_prompts(run, embedded, tmp_path):
+    settings = SMALL | {"epochs": 1}
+    train("64-image", embedded, tmp_path / "run", settings, prompts=["a white goat"])
+    train(None, None, tmp_path / "run", {"epochs": 2}, resume=True)
+    with np.load(tmp_path / "run" / "prompts.npz") as stored:
+        assert list(stored["prompts"]) == ["a white goat"]
+
+
+def test_models_that_are_not_asked_by_prompts_take_none(embedded, tmp_path):
+    with pytest.raises(UserError, match="64-autoencoder is not asked by prompts"):
+        train("64-autoencoder", embedded, tmp_path / "run", prompts=["a cow"])
+
+
+def test_data_that_have_moved_are_found_again(run, embedded, tmp_path):
+    moved = shutil.copytree(run, tmp_path / "run")
+    data = shutil.copytree(embedded, tmp_path / "data")
+    train(None, data, moved, {}, resume=True)
+    assert Run(moved).config["data"] == str(data.resolve())

@@ -38,7 +38,7 @@ def test_what_is_given_counts_and_a_note_says_where_it_is_too_little(capsys):
     settings = settings_for(variant, {"epochs": 5, "batch_size": 64}, 1028)
     assert (settings.epochs, settings.batch_size) == (5, 64)
     warn_of_few_steps(variant, settings, 1028)
-    assert "are 80 steps in all; with fewer than 3,000" in capsys.readouterr().out
+    assert "are 80 steps in all. Below 3,000 steps" in capsys.readouterr().out
     warn_of_few_steps(variant, settings_for(variant, {}, 1028), 1028)
     assert capsys.readouterr().out == ""
 

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -128,15 +129,18 @@ def test_runs_of_the_other_system_give_one_sentence(digit_run, run):
     assert_user_error(process, "--guidance is for the flow", "mnist-clip-vae")
 
 
-def test_a_run_goes_on_with_its_own_digits_only(digit_run, monkeypatch):
-    train(None, None, digit_run, resume=True)
+def test_a_run_goes_on_with_its_own_digits_only(digit_run, tmp_path, monkeypatch):
+    run = shutil.copytree(digit_run, tmp_path / "run")
+    train(None, None, run, resume=True)
     digits = small_digits()
     monkeypatch.setattr(digit_task, "load_digits", lambda data: dataclasses.replace(digits, source="elsewhere"))
-    train(None, "elsewhere", digit_run, resume=True)  # the same digits from another place
+    train(None, "elsewhere", run, resume=True)  # the same digits from another place
     labels = {split: 9 - found for split, found in digits.labels.items()}
     monkeypatch.setattr(digit_task, "load_digits", lambda data: dataclasses.replace(digits, labels=labels))
-    with pytest.raises(UserError, match="trained with data: "):
-        train(None, "elsewhere", digit_run, resume=True)
+    with pytest.raises(UserError, match="trained with data: elsewhere, which holds other images than nowhere"):
+        train(None, "nowhere", run, resume=True)
+    with pytest.raises(UserError, match="are not what they were when it was begun"):
+        train(None, None, run, resume=True)
 
 
 @pytest.mark.slow

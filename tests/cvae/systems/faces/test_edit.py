@@ -86,8 +86,8 @@ def test_what_cannot_be_edited_is_said(run, portrait, portraits, tmp_path):
     other.mkdir()
     shutil.copy(run / BEST, other)
     (other / "run.json").write_text(json.dumps(config | {"variant": "celeba-wgan-gp"}))
-    with pytest.raises(UserError, match="cannot edit"):
-        edit(Run(other), portrait, add=["Bald"])
+    with pytest.raises(UserError, match="celeba-wgan-gp has no `edit`; that is for runs of: celeba-cvae, "):
+        Run(other).call("edit", portrait, add=["Bald"])
     (other / "run.json").write_text(json.dumps(config | {"data": str(tmp_path / "nowhere")}))
     with pytest.raises(UserError, match="added and removed"):
         edit(Run(run), portrait, add=["Bald"], remove=["bald"])

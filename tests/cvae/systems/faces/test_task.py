@@ -7,7 +7,7 @@ import pytest
 from cvae.runs import GAUGES, LAST, Run, best_epoch, read_log
 from cvae.systems.faces import SYSTEM
 from cvae.systems.faces.compare import choose_variants
-from cvae.systems.faces.conditions import PROMPTS, condition_prompts
+from cvae.systems.faces.conditions import PROMPTS
 from cvae.training.loop import train
 from preprocess.celeba.attributes import vector_of
 from preprocess.utils.errors import UserError
@@ -48,7 +48,7 @@ def test_the_parts_of_a_condition_come_in_the_datas_order(run):
     opened, found = Run(run), {}
     for condition in ("attributes", "text", "both"):
         opened.variant = dataclasses.replace(opened.variant, condition=condition)
-        found[condition] = condition_prompts(opened, ["an old woman"])
+        found[condition] = opened.condition(["an old woman"])
     np.testing.assert_array_equal(found["both"][:, :40], found["attributes"])
     np.testing.assert_allclose(found["both"][:, 40:], found["text"], atol=1e-6)
 

@@ -156,4 +156,6 @@ def test_what_a_model_has_no_use_for_is_an_error(flow_run, run):
     # In one line, however wide the terminal is.
     usage = " ".join(command("-m", "cvae", "generate", "--help").stdout.split())
     assert f"(default: {samplers.DEFAULT.guidance:g})" in usage and f"(default: {samplers.DEFAULT.steps})" in usage
-    assert_user_error(command(*draw, flow_run / "autoencoder", "a cow"), "draws nothing from prompts")
+    for options in ((), ("--guidance", 3), ("--best-of", 8)):
+        process = command(*draw, flow_run / "autoencoder", "a cow", *options)
+        assert_user_error(process, "64-autoencoder has no `generate`", "runs of: 64-flow, 128-flow")

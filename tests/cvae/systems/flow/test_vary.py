@@ -17,7 +17,7 @@ def photograph(tmp_path):
 
 def test_the_photograph_stands_first_in_a_row_of_its_own(flow_run, photograph):
     for towards in (None, "in the snow"):
-        pictures = Run(flow_run).vary(photograph, towards=towards, count=2, steps=2)
+        pictures = Run(flow_run).call("vary", photograph, towards=towards, count=2, steps=2)
         assert pictures.arrays.shape == (1, 3, 64, 64, 3) and pictures.names == ["photo"]
         assert (pictures.arrays[0, 0] == (0, 128, 0)).all()
 
