@@ -1,6 +1,7 @@
 """`make publish` says everywhere where the project lives."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -59,3 +60,9 @@ def test_another_file_that_names_it_is_an_error(checkout):
 @pytest.mark.parametrize("wrong", ["", "someone/something", "https://example.org/a/b"])
 def test_what_is_no_address_is_an_error(checkout, wrong):
     assert "give REPOSITORY=https://github.com/" in publish(checkout, *([wrong] if wrong else [])).stderr
+
+
+def test_no_page_has_a_gap_left_to_fill():
+    """Such as @FIGURES@, written before they were measured."""
+    for page in [ROOT / "README.md", *ROOT.glob("docs/*.md"), ROOT / "benchmarks" / "README.md"]:
+        assert not re.search(r"@[A-Z_]+@", page.read_text(encoding="utf-8")), page
