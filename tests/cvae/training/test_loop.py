@@ -3,6 +3,7 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cvae.evaluation.held_out import read_held_out
 from cvae.runs import BEST, LAST, Run, best_epoch, read_log
@@ -46,6 +47,9 @@ def test_a_run_folder_is_complete(run, embedded):
     config = Run(run).config
     assert config["variant"] == "64-image" and config["data"] == str(embedded.resolve())
     assert len(config["clip"]["weights_sha256"]) == 64
+    # The loss and its three parts, and no gauge.
+    with Image.open(run / "loss.png") as curves:
+        assert 4 < curves.width / curves.height < 5
 
 
 def test_the_best_model_is_that_of_the_best_epoch(run, embedded):

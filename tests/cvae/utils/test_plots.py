@@ -51,7 +51,7 @@ def test_curves_of_one_epoch_and_of_many(tmp_path):
 
 
 def test_curves_of_a_gan_which_is_not_validated(tmp_path):
-    history = [{"epoch": epoch, "loss": -epoch, "penalty": 0.1, "learning_rate": 1e-4} for epoch in (1, 2, 3)]
+    history = [{"epoch": epoch, "loss": -epoch, "penalty": 0.1} for epoch in (1, 2, 3)]
     save_curves(tmp_path / "loss.png", history)
     wide = Image.open(tmp_path / "loss.png").width
     save_curves(tmp_path / "one.png", [{"epoch": row["epoch"], "loss": row["loss"]} for row in history])
