@@ -97,7 +97,7 @@ class RectifiedFlow(keras.Model):
         self.center.assign(center)
         self.scale.assign(mean(lambda part: np.square(part - center)) ** 0.5 + 1e-6)
 
-    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+    def call(self, inputs: Tensor, training: bool = False) -> tuple[Tensor, ...]:
         data, condition = inputs
         data = (ops.cast(data, "float32") - self.center) / self.scale
         count = ops.shape(data)[0]

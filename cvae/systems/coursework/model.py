@@ -156,7 +156,7 @@ class ClipCVAE(keras.Model):
         """What `fit` and `evaluate` take of an image and its embedding."""
         return ((image, embedding),)
 
-    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+    def call(self, inputs: Tensor, training: bool = False) -> tuple[Tensor, ...]:
         image, embedding = inputs
         mean, log_var = self.encode(image, embedding, training=training)
         z = self.latent_dropout(self.reparameterize(mean, log_var), training=training)

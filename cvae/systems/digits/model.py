@@ -195,7 +195,7 @@ class ClipVAE(keras.Model):
         drawn = rng.random(shape) if self.original else rng.standard_normal(shape)
         return drawn.astype(np.float32)
 
-    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+    def call(self, inputs: Tensor, training: bool = False) -> tuple[Tensor, ...]:
         image, label = inputs
         image_mean, image_log_var = self.encode_image(image, training)
         label_mean, label_log_var = self.encode_label(label, training)

@@ -102,7 +102,7 @@ class AttributeCVAE(keras.Model):
         """Whether `fit_prior` has been called."""
         return bool(np.any(self.prior.get_weights()[0]))
 
-    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+    def call(self, inputs: Tensor, training: bool = False) -> tuple[Tensor, ...]:
         image, condition = inputs
         mean, log_var = self.encode(image, condition, training=training)
         return self.decode(self.reparameterize(mean, log_var), condition, training=training), mean, log_var

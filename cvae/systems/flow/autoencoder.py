@@ -142,7 +142,7 @@ class SpatialVAE(keras.Model):
         """Gives pictures float32 (n, image_size, image_size, 3) in [0, 1] for latents (n, *grid)."""
         return self.decoder(z, training=training)
 
-    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+    def call(self, inputs: Tensor, training: bool = False) -> tuple[Tensor, ...]:
         mean, log_var = self.encode(inputs, training=training)
         return self.decode(self.sampling(mean, log_var), training=training), mean, log_var
 

@@ -25,9 +25,9 @@ class LatentFlow(RectifiedFlow):
     stays as it is.
 
     Args:
-        autoencoder: a trained `SpatialVAE`, which is made untrainable. Others: see `RectifiedFlow`. The noise in
-            conditions is best as long as the embedding prior errs, see `EmbeddingPrior.error`: longer noise hides what
-            prompts say, with shorter noise pictures follow the prior's mistakes.
+        autoencoder: a trained `SpatialVAE`, which is made untrainable. Others: see `RectifiedFlow`. The length of the
+            noise in conditions is best the embedding prior's error, see `EmbeddingPrior.error`: longer noise hides
+            what prompts say, with shorter noise pictures follow the prior's mistakes.
 
     Attributes:
         prior: the `EmbeddingPrior`, named as in files of version 0.1. image_size: pixels. latent_dim: size of a latent.
