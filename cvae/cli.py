@@ -37,7 +37,11 @@ def _add_train(commands: Any) -> None:
         "--resume", action="store_true",
         help="go on with the run where it stopped, with the settings that it has; a larger --epochs trains it on",
     )  # fmt: skip
-    there.add_argument("--overwrite", action="store_true", help="begin anew in place of the run that is there")
+    there.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="begin anew in place of the run that is there, which is removed with what it drew",
+    )
     parser.set_defaults(function=_train)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cvae.registry import Variant
-from preprocess.utils.errors import UserError, check_whole
+from preprocess.utils.errors import UserError, check_whole, counted
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 # Where data are few, a batch is halved until an epoch has 20 steps, or the batch 8 images.
@@ -106,8 +106,9 @@ def warn_of_few_steps(variant: Variant, settings: Settings, count: int) -> None:
     """Prints a note where a training has so few steps that nothing is known to come of it."""
     steps = settings.epochs * (count // settings.batch_size)
     if steps < variant.least_steps:
+        epochs = counted(settings.epochs, "epoch")
         print(
-            f"note: {settings.epochs} epochs of {count // settings.batch_size} steps are {steps:,} steps in all. "
+            f"note: {epochs} of {count // settings.batch_size} steps are {steps:,} steps in all. "
             f"Below {variant.least_steps:,} steps pictures are known to come out as noise or blur: give more --epochs, "
             "or a smaller --batch-size."
         )
