@@ -55,9 +55,10 @@ def check_inputs_outside(folder: PathLike, inputs: Iterable[PathLike]) -> None:
 
 
 def check_no_file(folder: PathLike) -> None:
-    """Raises a UserError if an output folder's name is a file's."""
-    if pathlib.Path(folder).is_file():
-        raise UserError(f"{folder} is a file; name a folder for the output.")
+    """Raises a UserError if an output folder's name is a file's, or begins with one."""
+    for part in (pathlib.Path(folder), *pathlib.Path(folder).parents):
+        if part.is_file():
+            raise UserError(f"{part} is a file; name a folder for the output.")
 
 
 def numbered_file(path: PathLike) -> pathlib.Path:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvae.sampling.pictures import Pictures, slug
+from cvae.sampling.pictures import Pictures, check_output, slug
+from preprocess.utils.errors import UserError
 
 
 @pytest.fixture
@@ -61,3 +62,10 @@ def test_a_slice_of_rows_is_pictures_too():
     some = Pictures(rows, ["one", "two", "three"])[1:]
     assert isinstance(some, Pictures) and some.labels == ["two", "three"] and len(some) == 2
     assert some[0][0].size == (4, 4)
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "notes.txt/pictures", "notes.txt/pictures/cow.png"])
+def test_an_output_in_place_of_a_file_or_below_one_is_an_error(tmp_path, name):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="notes.txt is a file"):
+        check_output(tmp_path / name)

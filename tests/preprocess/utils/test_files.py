@@ -64,7 +64,7 @@ def test_a_folder_of_another_command_is_never_emptied(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot be made"), open_folder(tmp_path / "file" / "out", {}):
+    with pytest.raises(UserError, match="file is a file; name a folder"), open_folder(tmp_path / "file" / "out", {}):
         pass
 
 
