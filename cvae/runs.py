@@ -171,12 +171,12 @@ class Run:
         Raises:
             UserError: its model is not asked by prompts; an empty one; or the encoder is not there.
         """
+        return self.condition_by(lambda texts: self.encode_texts(texts, clip), prompts)
 
-        def encode(texts: list[str]) -> Any:
-            with self.encoder.open(clip) as encoder:
-                return encoder.encode_texts(texts)
-
-        return self.condition_by(encode, prompts)
+    def encode_texts(self, texts: list[str], clip: str | None = None) -> Any:
+        """Embeds texts with the encoder that embedded its data: float32 (n, d)."""
+        with self.encoder.open(clip) as encoder:
+            return encoder.encode_texts(texts)
 
     def condition_by(self, encode_texts: Callable[[list[str]], Any], prompts: list[str]) -> Any:
         """As `condition`, with what embeds texts."""

@@ -86,7 +86,10 @@ def _draw_best(
 ) -> np.ndarray:
     with run.encoder.open(clip) as encoder:
         texts = encoder.encode_texts(list(prompts))
-        conditions = run.condition_by(encoder.encode_texts, prompts)
+        # The conditions of most variants are these embeddings, which are not made twice.
+        conditions = run.condition_by(
+            lambda asked: texts if asked == list(prompts) else encoder.encode_texts(asked), prompts
+        )
         drawer = run.open_drawer(**options)
         bar.set_description("drawing", refresh=False)
         pictures = draw(drawer, conditions, best_of, seed, bar.update)

@@ -61,6 +61,5 @@ def condition_attributes(run: Run, attributes: np.ndarray, clip: str | None = No
     """
     if run.variant.condition == "attributes":
         return attributes
-    with run.encoder.open(clip) as encoder:
-        texts = encoder.encode_texts([describe(row) for row in attributes])
+    texts = run.encode_texts([describe(row) for row in attributes], clip)
     return np.concatenate([attributes, texts], axis=1)
