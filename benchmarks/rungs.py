@@ -25,7 +25,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 from cvae.evaluation import metrics
 from cvae.evaluation.held_out import read_held_out
 from cvae.evaluation.photos import data_to_measure, measure_pictures, measure_reconstructions, reconstruct
-from cvae.runs import Run, read_log
+from cvae.log import read_log
+from cvae.runs import Run
 from cvae.sampling.draw import draw, embed_images, keep_closest, noise_of
 from cvae.sampling.prompts import PROMPTS
 from cvae.training.loop import train

@@ -1,23 +1,26 @@
 """The settings of trainings and the options of systems as arguments of the command line."""
 
 import argparse
+import pathlib
+from collections.abc import Iterable
 from typing import Any
 
-from cvae.registry import Option, all_variants, systems_with
-from cvae.training.settings import NAMES, PRECISIONS, describe_defaults
+from cvae.registry import Option, System, systems_with
+from cvae.training.settings import EPOCH_STEPS, NAMES, PRECISIONS, SMALLEST_BATCH, describe_defaults
+from preprocess.utils.errors import UserError
 
 SETTINGS_HELP = "default: the variant's own, see below"
 
 
-def defaults_of_all() -> str:
-    """What every variant takes if nothing is given, those that take the same in one line."""
+def defaults_of(systems: Iterable[System]) -> str:
+    """What the variants of systems take if nothing is given, those that take the same in one line."""
     groups: dict[str, list[str]] = {}
-    for name, variant in all_variants().items():
-        groups.setdefault(describe_defaults(variant), []).append(name)
+    for system in systems:
+        for name, variant in system.variants.items():
+            groups.setdefault(describe_defaults(variant), []).append(name)
     lines = [f"  {', '.join(names)}:\n      {what}" for what, names in groups.items()]
-    return (
-        "defaults:\n" + "\n".join(lines) + "\n  Where images are few, batches are halved until an epoch has 20 steps."
-    )
+    few = f"batches are halved until an epoch has {EPOCH_STEPS} steps, to {SMALLEST_BATCH} images at the least"
+    return "defaults:\n" + "\n".join(lines) + f"\n  Where images are few, {few}."
 
 
 def add_settings(parser: Any) -> None:
@@ -67,3 +70,22 @@ def given_options(arguments: argparse.Namespace, command: str) -> dict[str, Any]
     names = {option.name for system in systems_with(command) for option in system.options.get(command, ())}
     found = {name: getattr(arguments, name) for name in sorted(names)}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def read_prompts(path: str | None) -> list[str] | None:
+    """The prompts of a file, one a line; None for no file.
+
+    Raises:
+        UserError: it cannot be read, or holds none.
+    """
+    if path is None:
+        return None
+    try:
+        lines = [line.strip() for line in pathlib.Path(path).read_text(encoding="utf-8-sig").splitlines()]
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not text in UTF-8; give --prompts a text file of prompts.") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); give --prompts a text file of prompts.") from None
+    if not any(lines):
+        raise UserError(f"{path} holds no prompts; write one a line.")
+    return [line for line in lines if line]

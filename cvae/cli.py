@@ -5,9 +5,10 @@ import pathlib
 import sys
 from typing import Any
 
-from cvae.arguments import add_options, add_settings, defaults_of_all, given_options, given_settings
+import cvae
+from cvae.arguments import add_options, add_settings, defaults_of, given_options, given_settings, read_prompts
 from cvae.registry import find_systems, systems_with, variants_with
-from preprocess.utils.errors import UserError, counted, leave, run_command
+from preprocess.utils.errors import counted, leave, run_command
 
 
 def _add_train(commands: Any) -> None:
@@ -15,7 +16,7 @@ def _add_train(commands: Any) -> None:
         "train",
         help="train a variant on embedded shards",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=defaults_of_all(),
+        epilog=defaults_of(find_systems()),
     )
     parser.add_argument(
         "--variant", metavar="NAME", help="what to train, see `cvae variants`; with --resume not needed"
@@ -46,10 +47,12 @@ def _add_train(commands: Any) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from cvae.runs import Run, best_epoch, describe_epoch
+    from cvae.log import best_epoch, describe_epoch, read_log
+    from cvae.runs import Run
     from cvae.training.loop import folder_for, train
 
     folder = folder_for(arguments.variant, arguments.run)
+    before = [] if arguments.overwrite else read_log(folder)
     history = train(
         arguments.variant,
         arguments.data,
@@ -57,25 +60,14 @@ def _train(arguments: argparse.Namespace) -> None:
         given_settings(arguments),
         arguments.resume,
         arguments.overwrite,
-        prompts=_read_prompts(arguments.prompts),
+        prompts=read_prompts(arguments.prompts),
     )
     run = Run(folder)
-    print(
-        f"Trained {run.variant_name} for {counted(len(history), 'epoch')}: {describe_epoch(best_epoch(history))}; "
-        f"in {folder}."
-    )
-
-
-def _read_prompts(path: str | None) -> list[str] | None:
-    if path is None:
-        return None
-    try:
-        lines = [line.strip() for line in pathlib.Path(path).read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read ({error}); give --prompts a text file of prompts.") from None
-    if not any(lines):
-        raise UserError(f"{path} holds no prompts; write one a line.")
-    return [line for line in lines if line]
+    done = f"{counted(len(history), 'epoch')}: {describe_epoch(best_epoch(history))}; in {folder}"
+    if len(history) == len(before):
+        print(f"{run.variant_name} was trained already for {done}; a larger --epochs trains it on.")
+    else:
+        print(f"Trained {run.variant_name} for {done}.")
 
 
 def _add_run(parser: Any, what: str = "run folder, such as runs/64-image") -> None:
@@ -157,7 +149,7 @@ def _add_compare(commands: Any) -> None:
         "compare",
         help="train a system's models and show them side by side",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=defaults_of_all(),
+        epilog=defaults_of(systems_with("compare")),
     )
     parser.add_argument("--system", choices=names, default=names[0], help="whose models (default: %(default)s)")
     parser.add_argument("--data", help="embedded shards (default: the system's own folder)")
@@ -268,10 +260,24 @@ COMMANDS = (
     _add_win_rates, _add_gallery,
 )  # fmt: skip
 
+EXAMPLES = """examples:
+  cvae variants
+  cvae train --variant 64-flow --data demo/embedded --width 0.25 --batch-size 16 --epochs 30
+  cvae generate --run runs/64-flow "White sheep on a mountain under blue sky"
+
+`cvae COMMAND --help` lists what a command takes; before `train`, see `cvae-preprocess --help` and `cvae-embed --help`.
+"""
+
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(prog="cvae", description="Trains models and draws pictures with them.")
+    parser = argparse.ArgumentParser(
+        prog="cvae",
+        description="Trains models and draws pictures with them.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EXAMPLES,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {cvae.__version__}")
     commands = parser.add_subparsers(title="commands", required=True)
     for add in COMMANDS:
         add(commands)

@@ -84,7 +84,7 @@ class Variant:
     Class attributes, references for `resolve`:
         task: the class that trains it, a `cvae.training.task.Task`.
         condition_prompts: the function (prompts, variant, encode_texts) that turns prompts into what its model is
-            conditioned on, float32 (n, c); `encode_texts` embeds texts, float32 (n, d). None where it is not asked by
+            conditioned on, float32 (n, c); `encode_texts` embeds texts, float32 (n, d). None where it takes no
             prompts.
         open_drawer: the function (run, **options) that gives what draws: an object with `draw(noise, condition)` and
             `latent_dim`.

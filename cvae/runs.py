@@ -11,9 +11,7 @@ autoencoder/         of a flow, the run of its autoencoder; latents/, what that 
 prior-*.keras        what --prior flow needs: see `cvae.training.learned_prior`
 """
 
-import csv
 import functools
-import io
 import json
 import pathlib
 import zipfile
@@ -21,18 +19,15 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from cvae.log import Row, read_log
 from cvae.registry import System, import_models, resolve, system_of
 from preprocess.embedding.encoders import EncoderRecord
 from preprocess.shards.read import DataInfo, read_info
 from preprocess.utils.errors import UserError
-from preprocess.utils.files import write_json, write_text
+from preprocess.utils.files import write_json
 from preprocess.utils.quiet import import_keras
 
-BEST, LAST, LOG, CONFIG = "best.keras", "last.keras", "log.csv", "run.json"
-# Columns of log.csv that say how training went, and not how good the model is.
-GAUGES = ("learning_rate", "gradient_norm", "parameter_norm", "seconds", "images_per_second", "peak_memory_mb")
-
-Row = dict[str, Any]
+BEST, LAST, CONFIG = "best.keras", "last.keras", "run.json"
 
 
 class Run:
@@ -109,10 +104,10 @@ class Run:
         if not path.is_file():
             raise UserError(
                 f"{self} has no {file_name}, which the first finished epoch leaves; train it with "
-                "`python -m cvae train`."
+                f"`cvae train --resume --run {self}`."
             )
         if not zipfile.is_zipfile(path):
-            raise UserError(f"{path} is damaged; train the run again with --overwrite.")
+            raise UserError(f"{path} is damaged; {_anew(path)}")
         return path
 
     def model(self, file_name: str = BEST) -> Any:
@@ -169,7 +164,7 @@ class Run:
         """What its model is conditioned on for prompts, float32 (n, c).
 
         Raises:
-            UserError: its model is not asked by prompts; an empty one; or the encoder is not there.
+            UserError: its model takes no prompts; an empty one; or the encoder is not there.
         """
         return self.condition_by(lambda texts: self.encode_texts(texts, clip), prompts)
 
@@ -208,11 +203,17 @@ def _read_config(folder: pathlib.Path) -> dict[str, Any]:
         if "clip" in config:
             config["clip"]["name"], config["clip"]["weights_sha256"], config["clip"]["embedding_dim"]
             config["data_settings"], config["clip_spec"], config["precision"]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{folder} is not a run folder (no {CONFIG}); train one, or name another --run.") from None
     except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"{path} is not what `python -m cvae train` writes; name the folder of a run.") from None
+        raise UserError(f"{path} is damaged, or not from `cvae train`; put it back, or name another --run.") from None
     return config
+
+
+def _anew(path: pathlib.Path) -> str:
+    """What to do where a model's file is lost."""
+    kept = f", for {BEST} still draws" if path.name == LAST and zipfile.is_zipfile(path.with_name(BEST)) else ""
+    return f"train anew into another --run{kept}, or in its place with --overwrite."
 
 
 def save_without_optimizer(model: Any, path: pathlib.Path, plain: Any = None) -> Any:
@@ -259,52 +260,4 @@ def load_keras(path: pathlib.Path) -> Any:
         zlib.error,
     ) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:150]
-        raise UserError(
-            f"{path} cannot be loaded ({reason}); if the file is damaged, train the run again with --overwrite."
-        ) from None
-
-
-def write_log(folder: pathlib.Path, history: list[Row]) -> None:
-    """Writes log.csv from a list of one dict an epoch. Rows of older versions lack some columns, which stay empty."""
-    names = dict.fromkeys(name for row in history for name in row)
-    table = io.StringIO()
-    writer = csv.DictWriter(table, fieldnames=list(names), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    write_text(folder / LOG, table.getvalue())
-
-
-def read_log(folder: pathlib.Path) -> list[Row]:
-    """Reads log.csv: see `Run.log`."""
-    path = folder / LOG
-    if not path.is_file():
-        return []
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            return [
-                {name: int(value) if name == "epoch" else float(value) for name, value in row.items() if value != ""}
-                for row in csv.DictReader(file)
-            ]
-    except (ValueError, TypeError):
-        raise UserError(f"{path} is damaged; put it back, or begin the run anew with --overwrite.") from None
-
-
-def best_epoch(history: list[Row]) -> Row:
-    """The row of the lowest validation loss; of a GAN, which has none, the newest."""
-    if "val_loss" not in history[0]:
-        return history[-1]
-    return min(history, key=lambda row: row["val_loss"])
-
-
-def describe_epoch(row: Row) -> str:
-    """What a row of the log says, of validation where there was any."""
-    validated = "val_loss" in row
-    own = {name: value for name, value in row.items() if name not in ("epoch", "loss", "val_loss", *GAUGES)}
-    parts = {
-        name.removeprefix("val_"): value for name, value in own.items() if name.startswith("val_") or not validated
-    }
-    described = ", ".join(f"{name} {value:.{1 if abs(value) >= 10 else 3}f}" for name, value in parts.items())
-    if not validated:
-        return f"loss {row['loss']:.5g} in the last epoch ({described})"
-    where = f" ({described})" if described else ""
-    return f"best validation loss {row['val_loss']:.5g} in epoch {row['epoch']}{where}"
+        raise UserError(f"{path} cannot be loaded ({reason}); if the file is damaged, {_anew(path)}") from None

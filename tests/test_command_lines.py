@@ -2,6 +2,7 @@
 
 import pytest
 
+import cvae
 from tests.helpers import ROOT, command
 
 COMMANDS = [
@@ -40,6 +41,13 @@ def test_errors_come_without_a_banner(name):
     given = {"train": ["--variant", "64-flow", "--data", "nowhere"], "generate": ["a cow"], "vary": ["nowhere.jpg"]}
     process = command("-m", "cvae", name, "--run", "nowhere", *given.get(name, []))
     assert process.returncode == 2 and process.stderr.startswith("error: ") and process.stderr.count("\n") == 1
+
+
+def test_help_begins_with_examples_and_knows_its_version():
+    assert "cvae train --variant" in command("-m", "cvae", "--help").stdout
+    assert command("-m", "cvae", "--version").stdout.split()[1] == cvae.__version__
+    compared = command("-m", "cvae", "compare", "--help").stdout
+    assert "celeba-cvae" in compared and "mnist" not in compared
 
 
 def test_an_interruption_says_how_to_go_on():

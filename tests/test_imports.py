@@ -7,7 +7,7 @@ from tests.helpers import ROOT
 # From the bottom upwards: a module imports from its own level and from those before it.
 LEVELS = (
     ("preprocess",),
-    ("cvae.systems", "cvae.registry", "cvae.utils"),
+    ("cvae.systems", "cvae.registry", "cvae.log", "cvae.utils"),
     ("cvae.nn", "cvae.runs"),
     ("cvae.sampling",),
     ("cvae.training",),

@@ -12,8 +12,9 @@ import numpy as np
 from cvae.evaluation import metrics
 from cvae.evaluation.held_out import HeldOut, read_held_out
 from cvae.evaluation.report import Report
+from cvae.log import best_epoch
 from cvae.registry import Variant
-from cvae.runs import Run, best_epoch
+from cvae.runs import Run
 from cvae.sampling.draw import draw, embed_images
 from cvae.sampling.prompts import PROMPTS
 from cvae.utils.arrays import in_batches, to_uint8

@@ -176,7 +176,7 @@ def work_folder(name: str, drive_folder: str | None = None) -> pathlib.Path:
 
     Args:
         name: a folder, which is made if it is not there.
-        drive_folder: a folder in Google Drive that it lies in, None to keep it on this machine.
+        drive_folder: its folder in Google Drive, None to keep it on this machine.
 
     Raises:
         UserError: Drive is asked for outside Colab, a name is empty, or a folder in Drive begins with "/".

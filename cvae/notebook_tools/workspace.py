@@ -9,7 +9,8 @@ import numpy as np
 from cvae.evaluation.held_out import read_held_out
 from cvae.runs import BEST, Run
 from cvae.systems.faces.portraits import read_portraits
-from cvae.training.loop import settings_of, train
+from cvae.training.loop import train
+from cvae.training.resume import settings_of
 from preprocess.celeba.build import preprocess_celeba, read_attributes
 from preprocess.coco.build import preprocess_coco
 from preprocess.embedding.embed import embed_folder

@@ -1,4 +1,4 @@
-"""From prompts to pictures, for every system that is asked by prompts."""
+"""From prompts to pictures, for every system that draws from prompts."""
 
 import concurrent.futures
 from typing import Any

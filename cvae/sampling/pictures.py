@@ -10,7 +10,7 @@ import numpy as np
 
 from cvae.utils.arrays import to_uint8
 from cvae.utils.plots import render_grid
-from preprocess.utils.errors import UserError
+from preprocess.utils.errors import UserError, counted
 from preprocess.utils.files import atomic_path, check_no_file, numbered_file, numbered_folder
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
@@ -45,6 +45,10 @@ class Pictures(Sequence[list[Any]]):
 
     def __len__(self) -> int:
         return len(self.arrays)
+
+    def __repr__(self) -> str:
+        rows, columns, height, width = self.arrays.shape[:4]
+        return f"<pictures: {counted(rows, 'row')} of {columns}, {width} x {height} pixels>"
 
     def __getitem__(self, row: Any) -> Any:
         """The pictures of a row, a list of `PIL.Image`; of a slice of rows, `Pictures`."""

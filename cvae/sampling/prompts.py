@@ -21,8 +21,10 @@ PROMPTS = (
 
 
 def check_prompts(prompts: list[str] | tuple[str, ...]) -> None:
-    """Raises a UserError for an empty prompt."""
-    if not prompts or not all(isinstance(prompt, str) and prompt.strip() for prompt in prompts):
+    """Raises a UserError for no prompt, or an empty one."""
+    if not prompts:
+        raise UserError('give a prompt, in quotes, such as "white sheep in the snow".')
+    if not all(isinstance(prompt, str) and prompt.strip() for prompt in prompts):
         raise UserError("a prompt is empty; write what the picture should show.")
 
 

@@ -102,13 +102,13 @@ def describe_defaults(variant: Variant) -> str:
     )
 
 
-def warn_of_few_steps(variant: Variant, settings: Settings, count: int) -> None:
-    """Prints a note where a training has so few steps that nothing is known to come of it."""
-    steps = settings.epochs * (count // settings.batch_size)
+def warn_of_few_steps(variant: Variant, settings: Settings, epoch_steps: int) -> None:
+    """Prints a note where a training of `epoch_steps` steps an epoch has so few that nothing is known to come of it."""
+    steps = settings.epochs * epoch_steps
     if steps < variant.least_steps:
         epochs = counted(settings.epochs, "epoch")
         print(
-            f"note: {epochs} of {count // settings.batch_size} steps are {steps:,} steps in all. "
+            f"note: {epochs} of {counted(epoch_steps, 'step')} are {steps:,} steps in all. "
             f"Below {variant.least_steps:,} steps pictures are known to come out as noise or blur: give more --epochs, "
             "or a smaller --batch-size."
         )

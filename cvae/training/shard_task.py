@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cvae.registry import system_of
 from cvae.runs import Run
 from cvae.sampling.draw import draw
 from cvae.training.task import Task
@@ -38,6 +39,11 @@ class ShardTask(Task):
         self.conditions: np.ndarray | None = None
 
     def open_data(self, data: str | pathlib.Path | None) -> tuple[int, dict[str, Any]]:
+        if data is None and self.variant.data and not pathlib.Path(self.variant.data).exists():
+            raise UserError(
+                f"{self.variant.data}, which {self.variant_name} is trained on, is not there; prepare it as "
+                f"docs/{system_of(self.variant_name).name}.md says, or give --data another folder."
+            )
         data = data or self.variant.data
         if data is None:
             raise UserError(f"give --data what {self.variant_name} is trained on.")

@@ -29,7 +29,7 @@ class Task(abc.ABC):
     """
 
     validates: Any = True
-    # Of the grid after each epoch, for models that are asked by prompts.
+    # Of the grid after each epoch, for models that draw from prompts.
     prompts: Sequence[str] | None = None
 
     def __init__(self, variant_name: str, data: str | pathlib.Path | None, given: Mapping[str, Any]) -> None:

@@ -104,7 +104,7 @@ class EncoderProcess:
         weights_sha256: the hash of the weights file, or of the class's source file.
 
     Raises:
-        UserError: see `load_encoder`; or the process ended, for want of memory, say.
+        UserError: see `load_encoder`; or the process ended, perhaps because memory ran out.
     """
 
     def __init__(self, spec: str, precision: str | None = None) -> None:
@@ -130,7 +130,7 @@ class EncoderProcess:
         try:
             answer = pickle.load(self._process.stdout)
         except (EOFError, pickle.UnpicklingError):
-            raise UserError(f"the process of the encoder {self.spec} ended, perhaps for want of memory.") from None
+            raise UserError(f"the process of the encoder {self.spec} ended, perhaps because memory ran out.") from None
         if isinstance(answer, Exception):
             raise answer
         return answer

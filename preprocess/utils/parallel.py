@@ -44,7 +44,7 @@ def ordered_map(function: Callable[..., Any], items: Iterable[Any], workers: int
     iterable takes no more memory than a short one.
 
     Raises:
-        UserError: a worker was ended from outside, by the system for want of memory, say.
+        UserError: a worker was ended from outside, perhaps because memory ran out.
     """
     # "spawn" and not "fork": a forked copy of a process that runs TensorFlow's threads may deadlock.
     context = multiprocessing.get_context("spawn")
@@ -58,7 +58,7 @@ def ordered_map(function: Callable[..., Any], items: Iterable[Any], workers: int
         while pending:
             yield from pending.popleft().result()
     except concurrent.futures.process.BrokenProcessPool:
-        raise UserError("a worker process was killed, perhaps for want of memory; try fewer --workers.") from None
+        raise UserError("a worker process was killed, perhaps because memory ran out; try fewer --workers.") from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

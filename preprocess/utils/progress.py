@@ -6,6 +6,8 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from preprocess.utils.errors import UserError
+
 # Between two lines where there is no terminal.
 SECONDS = 30.0
 
@@ -24,7 +26,17 @@ class _LineFile:
         self.stream.flush()
 
 
-class _Lines(tqdm):
+class _Bar(tqdm):
+    """A bar that leaves nothing behind where a sentence says what is wrong."""
+
+    leave: bool
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self.leave = self.leave and not isinstance(error, UserError)
+        super().__exit__(kind, error, trace)
+
+
+class _Lines(_Bar):
     """A bar whose states are lines of their own."""
 
     # No thread that has it print more often.
@@ -47,9 +59,9 @@ def is_terminal() -> bool:
 def progress_bar(iterable: Any = None, desc: str | None = None, total: int | None = None, **options: Any) -> tqdm:
     """A `tqdm` bar with its arguments; where standard error is no terminal, a line every half minute and at the end."""
     if is_terminal():
-        return tqdm(iterable, desc, total, **options)
+        return _Bar(iterable, desc, total, **options)
     if sys.stderr is None:
-        return tqdm(iterable, desc, total, **options | {"disable": True})
+        return _Bar(iterable, desc, total, **options | {"disable": True})
     # A delay, so that there is no line at the beginning.
     options |= {"mininterval": SECONDS, "delay": 1e-9, "ascii": True, "ncols": 100}
     return _Lines(iterable, desc, total, file=_LineFile(sys.stderr), **options)

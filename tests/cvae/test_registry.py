@@ -134,6 +134,8 @@ def test_a_fifth_system_trains_generates_and_evaluates_by_the_command_line(fifth
     run = ("--run", tmp_path / "run")
     train = ("train", "--variant", "tiny-mean", "--data", tmp_path / "colours.txt", *run, "--learning-rate", 0.1)
     assert "Trained tiny-mean for 2 epochs" in run_command_line(monkeypatch, capsys, *train, "--precision", "float32")
+    again = run_command_line(monkeypatch, capsys, "train", "--resume", *run)
+    assert again.startswith("tiny-mean was trained already for 2 epochs") and "larger --epochs" in again
     drawn = run_command_line(monkeypatch, capsys, "generate", *run, "grey", "a longer prompt", "--count", 2)
     assert "2 pictures for each of 2 prompts" in drawn
     assert len(list((tmp_path / "run" / "generated" / "1").glob("0*.png"))) == 4

@@ -1,8 +1,9 @@
 import json
+import zipfile
 
 import pytest
 
-from cvae.runs import GAUGES, Run, best_epoch, describe_epoch, is_run, load_run, read_log, write_log
+from cvae.runs import Run, is_run, load_run
 from preprocess.utils.errors import UserError
 
 CONFIG = {"variant": "64-image", "data": "nowhere", "settings": {"epochs": 2, "batch_size": 8, "seed": 0}}
@@ -25,23 +26,21 @@ def test_a_run_is_opened_by_its_folder_and_can_be_changed(tmp_path):
 @pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps(CONFIG | {"settings": None})])
 def test_what_is_no_run_json_gives_one_sentence(tmp_path, text):
     (tmp_path / "run.json").write_text(text)
-    with pytest.raises(UserError, match=r"run.json is not what `python -m cvae train` writes"):
+    with pytest.raises(UserError, match=r"run.json is damaged, or not from `cvae train`"):
         load_run(tmp_path)
 
 
-def test_logs_of_older_versions_lack_columns_and_are_read(tmp_path):
-    old, new = {"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.5, "seconds": 3.0}
-    write_log(tmp_path, [old, new])
-    assert read_log(tmp_path) == [old, new]
-    (tmp_path / "log.csv").write_text("epoch,loss\n1,two\n")
-    with pytest.raises(UserError, match=r"log.csv is damaged"):
-        read_log(tmp_path)
+def test_a_damaged_checkpoint_of_a_run_that_still_draws_says_so(tmp_path):
+    run = Run.create(tmp_path, CONFIG)
+    (tmp_path / "last.keras").write_bytes(b"PK")
+    with pytest.raises(UserError, match=r"last.keras is damaged; train anew into another --run, or in its place"):
+        run.model("last.keras")
+    zipfile.ZipFile(tmp_path / "best.keras", "w").close()
+    with pytest.raises(UserError, match=r"another --run, for best.keras still draws, or in its place with --overwrite"):
+        run.model("last.keras")
 
 
-def test_the_best_epoch_is_described_without_gauges():
-    rows = [{"epoch": epoch, "loss": 3.0, "val_loss": value, "val_bce": 12.0} for epoch, value in ((1, 2.5), (2, 2.25))]
-    for row in rows:
-        row.update(dict.fromkeys(GAUGES, 7.0))
-    assert describe_epoch(best_epoch(rows)) == "best validation loss 2.25 in epoch 2 (bce 12.0)"
-    gan = [{"epoch": 1, "loss": -1.0, "penalty": 0.125, "seconds": 1.0}]
-    assert describe_epoch(best_epoch(gan)) == "loss -1 in the last epoch (penalty 0.125)"
+def test_a_file_in_place_of_a_run_folder_gives_one_sentence(tmp_path):
+    (tmp_path / "picture.png").write_bytes(b"")
+    with pytest.raises(UserError, match="is not a run folder"):
+        load_run(tmp_path / "picture.png")

@@ -38,7 +38,7 @@ def _variant(size: int, condition: str, dropout: float = 0.3, theme: str | None 
         dropout=dropout,
         data=DATA,
         least_steps=1500,
-        cost={64: "3 min on 1,800 drawn scenes at --width 0.125", 128: ""}[size],
+        cost={64: "3.5 min on 1,800 drawn scenes as `make demo` trains it", 128: ""}[size],
     )
 
 

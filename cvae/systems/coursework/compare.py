@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from cvae.evaluation.report import Report
+from cvae.log import best_epoch
 from cvae.registry import find_variant
-from cvae.runs import Run, best_epoch
+from cvae.runs import Run
 from cvae.sampling.draw import draw
 from cvae.sampling.prompts import PROMPTS
 from cvae.systems.coursework import DATA
-from cvae.training.loop import open_training, train
+from cvae.training.loop import train
+from cvae.training.resume import open_training
 from cvae.training.settings import Settings, settings_for
 from cvae.utils.plots import save_grid
 from preprocess.shards.read import DataInfo, read_info

@@ -34,14 +34,6 @@ class WithLatentPrior:
         """Gives pictures, as `ClipCVAE.draw`, for Gaussian noise (n, latent_dim) and embeddings (n, embedding_dim)."""
         return self.model.decode(self.flow.sample(noise, embedding, self.options), embedding)
 
-    def encode(self, *inputs: Any) -> Any:
-        """As `ClipCVAE.encode`."""
-        return self.model.encode(*inputs)
-
-    def decode(self, *inputs: Any) -> Any:
-        """As `ClipCVAE.decode`."""
-        return self.model.decode(*inputs)
-
 
 def open_drawer(run: Run, prior: str | None = None) -> Drawer:
     """A run's model, with the learned latent prior if `prior` is "flow"; that is learned the first time.

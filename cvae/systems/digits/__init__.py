@@ -31,7 +31,7 @@ SYSTEM = System(
         "mnist-clip-vae": DigitVariant(
             image_size=28,
             conditioned_on="a label from 0 to 9",
-            # MNIST where it lies in data/mnist, or else scikit-learn's digits.
+            # MNIST if it is in data/mnist, or else scikit-learn's digits.
             data=None,
             epochs=10,
             batch_size=200,

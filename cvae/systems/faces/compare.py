@@ -12,7 +12,8 @@ from cvae.sampling.draw import draw
 from cvae.systems.faces import DATA, SYSTEM
 from cvae.systems.faces.conditions import PROMPTS
 from cvae.systems.faces.evaluate import evaluate, mean_accuracy
-from cvae.training.loop import open_training, train
+from cvae.training.loop import train
+from cvae.training.resume import open_training
 from cvae.utils.plots import save_grid
 from preprocess.celeba.attributes import HAIR_COLOURS
 from preprocess.shards.read import DataInfo, read_info

@@ -7,7 +7,8 @@ import numpy as np
 from cvae.evaluation import metrics
 from cvae.evaluation.photos import data_to_measure, measure_reconstructions, reconstruct
 from cvae.evaluation.report import Report
-from cvae.runs import Run, best_epoch
+from cvae.log import best_epoch
+from cvae.runs import Run
 from cvae.sampling.draw import draw, noise_of
 from cvae.systems.faces.conditions import PROMPTS
 from cvae.systems.faces.judge import JUDGED, JUDGED_PLACES, balanced_accuracy, see, train_judge

@@ -8,8 +8,8 @@ from cvae.sampling.options import BEST_OF, CLIP, MANY
 DATA = "data/bucolic/embedded"
 GUIDANCE = Option(
     "guidance",
-    "how strictly pictures follow the prompt, 0 to 20: 1 as loosely as the training photographs do, with the most "
-    "variety; larger values follow it more and vary less (default: 3)",
+    "how strictly pictures follow the prompt, from 0, not at all, to 20: 1 as loosely as training photographs do; "
+    "more follows it more and varies less (default: 3)",
     type=float,
     least=0,
     most=20,
@@ -23,8 +23,8 @@ STEPS = Option(
 )
 PRIOR = Option(
     "prior",
-    "embedding prior, which turns a prompt's embedding into an image's: none, mean, ridge (default; follows prompts "
-    "most), gaussian (varies most), or flow (learned the first time it is asked for, some minutes)",
+    "embedding prior, from a prompt's embedding to an image's: none, mean, ridge (default; follows prompts most), "
+    "gaussian (varies most), or flow (learned the first time it is asked for, some minutes)",
     choices=("none", "mean", "ridge", "gaussian", "flow"),
 )
 PHOTOGRAPH = (
@@ -48,7 +48,7 @@ class FlowVariant(Variant):
 
     Attributes:
         autoencoder: the name of the `AutoencoderVariant` whose latents it learns. It is trained first, for as many
-            epochs.
+            epochs where their number is given.
     """
 
     autoencoder: str

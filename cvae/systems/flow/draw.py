@@ -35,14 +35,6 @@ class FlowDrawer:
         """The embeddings of images that the prior leads to, float32 (n, d)."""
         return self.learned(noise, texts) if self.learned else self.model.guess(noise, texts, self.prior)
 
-    def encode(self, *inputs: Any) -> Any:
-        """As `LatentFlow.encode`."""
-        return self.model.encode(*inputs)
-
-    def decode(self, *inputs: Any) -> Any:
-        """As `LatentFlow.decode`."""
-        return self.model.decode(*inputs)
-
 
 def sampler_options(guidance: float | None = None, steps: int | None = None) -> SamplerOptions:
     """`SamplerOptions` with its own values in place of None."""

@@ -49,10 +49,15 @@ def test_more_pictures_leave_the_first_as_they_were(run):
     np.testing.assert_allclose(many[:, :2], few, atol=1e-5)
 
 
-@pytest.mark.parametrize("prompts", [[""], ["a cow", "  "], []])
+@pytest.mark.parametrize("prompts", [[""], ["a cow", "  "]])
 def test_empty_prompts_are_errors(run, prompts):
     with pytest.raises(UserError, match="prompt is empty"):
         Run(run).generate(prompts)
+
+
+def test_no_prompt_at_all_is_an_error(run):
+    with pytest.raises(UserError, match="give a prompt, in quotes"):
+        Run(run).generate([])
 
 
 def test_an_output_that_cannot_be_is_named_before_drawing(run, tmp_path):

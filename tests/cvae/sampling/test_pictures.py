@@ -69,3 +69,7 @@ def test_an_output_in_place_of_a_file_or_below_one_is_an_error(tmp_path, name):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UserError, match="notes.txt is a file"):
         check_output(tmp_path / name)
+
+
+def test_they_say_what_they_are():
+    assert repr(Pictures(np.zeros((2, 3, 8, 16, 3)), ["a", "b"])) == "<pictures: 2 rows of 3, 16 x 8 pixels>"

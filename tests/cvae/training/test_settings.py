@@ -37,9 +37,10 @@ def test_what_is_given_counts_and_a_note_says_where_it_is_too_little(capsys):
     variant = find_variant("64-flow")
     settings = settings_for(variant, {"epochs": 5, "batch_size": 64}, 1028)
     assert (settings.epochs, settings.batch_size) == (5, 64)
-    warn_of_few_steps(variant, settings, 1028)
+    warn_of_few_steps(variant, settings, 1028 // 64)
     assert "are 80 steps in all. Below 3,000 steps" in capsys.readouterr().out
-    warn_of_few_steps(variant, settings_for(variant, {}, 1028), 1028)
+    default = settings_for(variant, {}, 1028)
+    warn_of_few_steps(variant, default, 1028 // default.batch_size)
     assert capsys.readouterr().out == ""
 
 

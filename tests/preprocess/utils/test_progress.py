@@ -1,7 +1,10 @@
 import io
 import sys
 
+import pytest
+
 from preprocess.utils import progress
+from preprocess.utils.errors import UserError
 from preprocess.utils.progress import progress_bar
 
 
@@ -35,3 +38,11 @@ def test_and_one_every_half_minute(monkeypatch):
 def test_without_standard_error_it_is_quiet(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
     assert list(progress_bar(range(3))) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("stream", [Terminal, io.StringIO])
+def test_where_a_sentence_says_what_is_wrong_it_leaves_nothing_behind(monkeypatch, stream):
+    monkeypatch.setattr(sys, "stderr", stream())
+    with pytest.raises(UserError), progress_bar(total=4, desc="loading"):
+        raise UserError("no such encoder.")
+    assert not sys.stderr.getvalue().split("\r")[-1].strip()

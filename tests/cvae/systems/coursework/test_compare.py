@@ -4,7 +4,8 @@ import shutil
 import pytest
 from PIL import Image
 
-from cvae.runs import LAST, Run, read_log
+from cvae.log import read_log
+from cvae.runs import LAST, Run
 from cvae.systems.coursework.compare import ROWS, _plan, choose_rows, compare, format_table
 from preprocess.shards.read import read_info
 from preprocess.utils.errors import UserError

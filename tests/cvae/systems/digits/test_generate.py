@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvae.runs import Run, read_log
+from cvae.log import read_log
+from cvae.runs import Run
 from cvae.systems.digits import task as digit_task
 from cvae.systems.digits.generate import (
     draw_labels,

@@ -4,7 +4,8 @@ import json
 import numpy as np
 import pytest
 
-from cvae.runs import GAUGES, LAST, Run, best_epoch, read_log
+from cvae.log import GAUGES, best_epoch, read_log
+from cvae.runs import LAST, Run
 from cvae.systems.faces import SYSTEM
 from cvae.systems.faces.compare import choose_variants
 from cvae.systems.faces.conditions import PROMPTS

@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 
 import numpy as np
@@ -5,9 +6,11 @@ import pytest
 
 from cvae.evaluation.held_out import read_held_out
 from cvae.evaluation.metrics import psnr
+from cvae.log import read_log
 from cvae.nn import samplers
-from cvae.runs import LAST, Run, read_log
+from cvae.runs import LAST, Run
 from cvae.systems.flow.latents import read_latents
+from cvae.systems.flow.task import FlowTask
 from cvae.training import learned_prior
 from cvae.training.loop import train
 from preprocess.shards.read import read_info
@@ -82,6 +85,15 @@ def test_its_autoencoder_learns_as_fast_as_is_asked_for(embedded, tmp_path):
     train("64-flow", embedded, tmp_path / "run", given)
     settings = Run(tmp_path / "run" / "autoencoder").config["settings"]
     assert (settings["learning_rate"], settings["decay"], settings["epochs"]) == (2e-4, False, 1)
+
+
+@pytest.mark.parametrize(("epochs", "own"), [(None, True), (7, False)])
+def test_its_autoencoder_takes_its_own_number_of_epochs_where_none_is_given(embedded, tmp_path, epochs, own):
+    given = {} if epochs is None else {"epochs": epochs}
+    asked = FlowTask("64-flow", embedded, given)
+    # What an interrupted run has in its run.json means the same.
+    for task in (asked, FlowTask("64-flow", embedded, dataclasses.asdict(asked.settings))):
+        assert ("epochs" not in task._autoencoder_settings(tmp_path)) == own
 
 
 def test_no_other_variant_takes_the_place_of_a_finished_stage(flow_run, embedded, tmp_path):

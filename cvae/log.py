@@ -1,0 +1,61 @@
+"""log.csv of a run: a row an epoch."""
+
+import csv
+import io
+import pathlib
+from typing import Any
+
+from preprocess.utils.errors import UserError
+from preprocess.utils.files import write_text
+
+LOG = "log.csv"
+# Columns of log.csv that say how training went, and not how good the model is.
+GAUGES = ("learning_rate", "gradient_norm", "parameter_norm", "seconds", "images_per_second", "peak_memory_mb")
+
+Row = dict[str, Any]
+
+
+def write_log(folder: pathlib.Path, history: list[Row]) -> None:
+    """Writes log.csv from a list of one dict an epoch. Rows of older versions lack some columns, which stay empty."""
+    names = dict.fromkeys(name for row in history for name in row)
+    table = io.StringIO()
+    writer = csv.DictWriter(table, fieldnames=list(names), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    write_text(folder / LOG, table.getvalue())
+
+
+def read_log(folder: pathlib.Path) -> list[Row]:
+    """Reads log.csv: see `Run.log`."""
+    path = folder / LOG
+    if not path.is_file():
+        return []
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return [
+                {name: int(value) if name == "epoch" else float(value) for name, value in row.items() if value != ""}
+                for row in csv.DictReader(file)
+            ]
+    except (ValueError, TypeError):
+        raise UserError(f"{path} is damaged; put it back, or begin the run anew with --overwrite.") from None
+
+
+def best_epoch(history: list[Row]) -> Row:
+    """The row of the lowest validation loss; of a GAN, which has none, the newest."""
+    if "val_loss" not in history[0]:
+        return history[-1]
+    return min(history, key=lambda row: row["val_loss"])
+
+
+def describe_epoch(row: Row) -> str:
+    """What a row of the log says, of validation where there was any."""
+    validated = "val_loss" in row
+    own = {name: value for name, value in row.items() if name not in ("epoch", "loss", "val_loss", *GAUGES)}
+    parts = {
+        name.removeprefix("val_"): value for name, value in own.items() if name.startswith("val_") or not validated
+    }
+    described = ", ".join(f"{name} {value:.{1 if abs(value) >= 10 else 3}f}" for name, value in parts.items())
+    if not validated:
+        return f"loss {row['loss']:.5g} in the last epoch ({described})"
+    where = f" ({described})" if described else ""
+    return f"best validation loss {row['val_loss']:.5g} in epoch {row['epoch']}{where}"

@@ -1,0 +1,119 @@
+"""Which training a run folder goes on with, and from where: the last finished epoch."""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from cvae.log import LOG, Row, read_log
+from cvae.registry import find_variant, resolve
+from cvae.runs import CONFIG, LAST, Run
+from cvae.training.settings import NAMES, Settings, check_given
+from cvae.training.task import Task
+from preprocess.utils.errors import UserError, counted
+from preprocess.utils.files import check_no_file, is_fresh
+
+
+def open_training(
+    variant_name: str | None,
+    data: str | pathlib.Path | None,
+    folder: pathlib.Path,
+    given: Mapping[str, Any],
+    resume: bool = False,
+    overwrite: bool = False,
+) -> tuple[Task, bool]:
+    """The task of a training, and whether its run folder holds finished epochs that it goes on with; see `train`.
+
+    Raises:
+        UserError: the folder is in the way: one that is no run is never gone on with or removed.
+    """
+    check_given(given)
+    check_no_file(folder)
+    run = None if is_fresh(folder) else Run(folder)
+    # A run without a finished epoch holds nothing to lose.
+    begun = run is not None and any(folder.rglob(LAST))
+    if run and begun and not resume and not overwrite:
+        raise UserError(f"{folder} is there already; add --resume to go on with it, --overwrite to begin anew.")
+    if run and begun and not overwrite:
+        return _continued(run, variant_name, data, given), True
+    if run and (variant_name is None or (resume and variant_name == run.variant_name)):
+        # Begun anew as it was begun, but for what is given.
+        variant_name, data = run.variant_name, data or run.config["data"]
+        given = dataclasses.asdict(dataclasses.replace(settings_of(run), extended=())) | dict(given)
+    if variant_name is None:
+        raise UserError(f"{folder} holds no run to go on with; give --variant to begin one.")
+    return _open_task(variant_name, data, given), False
+
+
+def _open_task(variant_name: str, data: Any, given: Mapping[str, Any]) -> Task:
+    return resolve(find_variant(variant_name).task)(variant_name, data, given)
+
+
+def settings_of(run: Run) -> Settings:
+    """The `Settings` that a run's run.json holds."""
+    found = run.settings
+    return Settings(**found | {"extended": tuple(found.get("extended", ()))})
+
+
+def _continued(run: Run, variant_name: str | None, data: Any, given: Mapping[str, Any]) -> Task:
+    """The task of going on with a run. Raises a UserError that names all that differs from what it was trained with."""
+    before = settings_of(run)
+    differing = {}
+    if variant_name not in (None, run.variant_name):
+        differing["variant"] = f"{run.variant_name} and not {variant_name}"
+    for name in NAMES:
+        old = getattr(before, name)
+        # Runs of before did not keep which precision was chosen for them.
+        if name != "epochs" and name in given and given[name] not in (None, old) and old is not None:
+            differing[name.replace("_", "-")] = f"{old} and not {given[name]}"
+    settings = _lengthened(run, before, given.get("epochs") or before.epochs)
+    task = _open_task(run.variant_name, data or run.config["data"], dataclasses.asdict(settings))
+    if not differing:
+        task.check_fits(run)
+    if not task.has_data_of(run):
+        if not data or str(task.config["data"]) == str(run.config["data"]):
+            raise UserError(
+                f"the data of {run}, {run.config['data'] or task.config['data'] or 'digits'}, are not what they were "
+                "when it was begun; make them again as they were, give --data where they are, or name another folder."
+            )
+        differing["data"] = f"{run.config['data']}, which holds other images than {data}"
+    if differing:
+        listed = "; ".join(f"{name}: {what}" for name, what in differing.items())
+        raise UserError(
+            f"{run} was trained with {listed}. Leave out what differs, since {run.folder / CONFIG} has it all, or name "
+            "another folder."
+        )
+    return task
+
+
+def _lengthened(run: Run, before: Settings, epochs: int) -> Settings:
+    """The settings of a run that is trained for `epochs` epochs in all."""
+    done = len(run.log())
+    if epochs < done:
+        raise UserError(
+            f"{run} has {counted(done, 'epoch')} already; give --epochs at least that number, or name another folder."
+        )
+    # A learning rate that had begun to fall warms up again.
+    falls = before.decay and done > 0 and before.epochs < epochs
+    return dataclasses.replace(before, epochs=epochs, extended=(*before.extended, done) if falls else before.extended)
+
+
+def load_last(run: Run, task: Task) -> tuple[Any, list[Row]]:
+    """Loads a run's model, optimiser and log."""
+    from cvae.nn.precision import wants_xla
+
+    model = run.model(LAST)
+    model.jit_compile = wants_xla()
+    epochs_done = int(model.optimizer.iterations) // task.steps
+    if not epochs_done:
+        raise UserError(
+            f"{run.folder / LAST} lacks the optimiser's state; put it back, or begin anew with --overwrite."
+        )
+    # A kill between the two files leaves a row for an epoch that is run again.
+    history = read_log(run.folder)[:epochs_done]
+    if len(history) < epochs_done:
+        raise UserError(
+            f"{run.folder / LOG} has {counted(len(history), 'row')} for {counted(epochs_done, 'epoch')}; put it back, "
+            "or begin anew with --overwrite."
+        )
+    return model, history
