@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from cvae.nn.adversarial import call_frozen
+from cvae.nn.frozen import call_frozen
 from preprocess.mnist import IMAGE_SIZE, LABELS
 from preprocess.utils.types import Tensor
 

@@ -5,7 +5,7 @@ import types
 import keras
 from keras import ops
 
-from cvae.nn.adversarial import call_frozen
+from cvae.nn.frozen import call_frozen
 from cvae.systems.faces.cvae import AttributeCVAE
 from cvae.systems.faces.networks import build_critic
 from preprocess.utils.types import Tensor

@@ -6,7 +6,7 @@ import keras
 from keras import layers, ops
 
 from cvae.nn import losses
-from cvae.nn.adversarial import call_frozen
+from cvae.nn.frozen import call_frozen
 from cvae.nn.layers import Sampling
 from preprocess.utils.types import Tensor
 

@@ -1,4 +1,4 @@
-"""What the models that learn along with a critic, in one step and by one optimiser, have in common."""
+"""Calling a network of which nothing is learned, as a model does with the critic that learns along with it."""
 
 from typing import Any
 
