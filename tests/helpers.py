@@ -14,6 +14,24 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
+# A file with an encoder of four numbers, and a class that is none.
+ENCODER = """
+import numpy as np
+class Encoder:
+    name, embedding_dim, image_size = "plain", 4, 32
+    def encode_images(self, images):
+        return np.array([[*np.asarray(image, float).mean((0, 1)) / 255, 1] for image in images], np.float32)
+    def encode_texts(self, texts):
+        return np.array([[len(text), 1, 1, 1] for text in texts], np.float32)
+class Half:
+    name = "half"
+class Zeros(Encoder):
+    def encode_texts(self, texts):
+        return np.zeros((len(texts), 4), np.float32)
+class Broken(Encoder):
+    def encode_texts(self, texts):
+        return {}[texts[0]]
+"""
 # Settings of a run of 64-image, and of a flow, that train in seconds.
 SMALL = {"epochs": 2, "batch_size": 8, "width": 1 / 16, "precision": "float32", "decay": True}
 SMALL_FLOW = {"epochs": 2, "batch_size": 16, "width": 1 / 16, "precision": "float32"}
@@ -104,3 +122,23 @@ def assert_same_weights(model, other, tolerance=1e-5):
     """Two models' weights are the same within rounding."""
     for left, right in zip(model.weights, other.weights, strict=True):
         np.testing.assert_allclose(left, right, rtol=tolerance, atol=tolerance, err_msg=left.path)
+
+
+def assert_same_embedded(folder, other):
+    """Two embedded folders have the same files, and records that differ by no more than rounding."""
+    from preprocess.shards.records import read_shard
+
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == sorted(path.name for path in other.iterdir())
+    for name in names:
+        if not name.endswith(".tfrecord"):
+            assert (folder / name).read_bytes() == (other / name).read_bytes()
+            continue
+        for left, right in zip(read_shard(folder / name), read_shard(other / name), strict=True):
+            features, others = dict(left.features.feature), dict(right.features.feature)
+            assert features.keys() == others.keys()
+            for key, feature in features.items():
+                np.testing.assert_allclose(
+                    feature.float_list.value, others[key].float_list.value, atol=1e-2 if "embedding" in key else 0
+                )
+                assert feature.bytes_list == others[key].bytes_list and feature.int64_list == others[key].int64_list

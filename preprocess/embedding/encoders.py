@@ -10,9 +10,9 @@ import pathlib
 import pickle
 import subprocess
 import sys
+import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from traceback import format_exception
 from typing import Any
 
 import numpy as np
@@ -158,7 +158,10 @@ class EncoderProcess:
                 f"{self.spec} gave an array of shape {embeddings.shape} for {count} inputs; "
                 f"an encoder gives finite numbers of shape ({count}, {self.embedding_dim})."
             )
-        return embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+        lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+        if not lengths.all():
+            raise UserError(f"{self.spec} gave an embedding of zeros, which has no direction; give it any other value.")
+        return embeddings / lengths
 
     def __enter__(self):
         return self
@@ -227,6 +230,14 @@ def _describe(encoder):
     }
 
 
+def _failure(spec, error):
+    """A sentence on an exception in an encoder's own code."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    reason = f"{type(error).__name__}: {error}".strip().splitlines()[0][:200]
+    where = f"{pathlib.Path(place.filename).name}, line {place.lineno}"
+    return f"the encoder {spec} failed with {reason} ({where}); mend it, or give another --clip."
+
+
 def _serve(spec, precision=None):
     """Answers an `EncoderProcess`: requests come by standard input and answers go by standard output, pickled."""
     answers = os.fdopen(os.dup(1), "wb")
@@ -237,9 +248,8 @@ def _serve(spec, precision=None):
         try:
             result = function(*arguments)
         except Exception as error:
-            traceback = "".join(format_exception(error))
-            # Another class, or one of the encoder's own, may not be there on the other side.
-            result = error if type(error) in (UserError, ValueError) else RuntimeError(traceback)
+            # An exception of a class of the encoder's own may not be there on the other side.
+            result = error if type(error) is UserError else UserError(_failure(spec, error))
         pickle.dump(result, answers)
         answers.flush()
         return result

@@ -1,5 +1,6 @@
 """Every notebook from top to bottom with small parameters, and a form filled in wrongly."""
 
+import json
 import pathlib
 import shutil
 import sys
@@ -9,6 +10,8 @@ import nbformat
 import pytest
 
 from cvae.notebook_tools import setup
+from cvae.registry import all_variants, variants_with
+from cvae.systems.flow import DATA
 from preprocess.utils.errors import UserError
 from tests.helpers import ROOT
 
@@ -116,6 +119,14 @@ def test_fields_are_checked_before_the_work_begins(tmp_path, monkeypatch, name, 
     with pytest.raises(UserError, match=message):
         exec(cells[form + 1].source, fields | {"WORK": "work"} | wrong)
     assert not list(tmp_path.glob("work/*"))
+
+
+def test_the_list_of_variants_has_all_that_draw_photographs():
+    [line] = [line for line in (FOLDER / "2_train.ipynb").read_text().splitlines() if '"VARIANT = ' in line]
+    photographs = {name for name, variant in all_variants().items() if variant.data == DATA}
+    assert set(json.loads(json.loads(line.strip().rstrip(","))[:-1].split("#@param ")[1])) == photographs & set(
+        variants_with("generate")
+    )
 
 
 def test_all_begin_alike():

@@ -27,18 +27,21 @@ class CourseworkVariant(Variant):
     open_drawer = "cvae.systems.coursework.latent_prior:open_drawer"
 
 
-def _variant(size: int, condition: str, dropout: float = 0.3, theme: str | None = None) -> CourseworkVariant:
+def _variant(
+    size: int, condition: str, dropout: float = 0.3, theme: str | None = None, cost: str = ""
+) -> CourseworkVariant:
     """A variant of 64 or 128 px, trained with the CLIP embedding of the "image" or of its "text"."""
     what = {"image": "the image's CLIP embedding", "text": "a caption's CLIP embedding"}[condition]
+    rate = {0.3: "", 0.0: ", no dropout"}.get(dropout, f", dropout {dropout:g}")
     return CourseworkVariant(
         image_size=size,
         condition=condition,
-        conditioned_on=what + ("" if dropout else ", no dropout") + (", large theme" if theme else ""),
+        conditioned_on=what + rate + (", large theme" if theme else ""),
         theme=theme,
         dropout=dropout,
         data=DATA,
         least_steps=1500,
-        cost={64: "3.5 min on 1,800 drawn scenes as `make demo` trains it", 128: ""}[size],
+        cost=cost,
     )
 
 
@@ -46,7 +49,7 @@ SYSTEM = System(
     name="coursework",
     about="the coursework's CLIP-conditioned VAE of bucolic photographs",
     variants={
-        "64-image": _variant(64, "image"),
+        "64-image": _variant(64, "image", cost="3.5 min on 1,800 drawn scenes as `make demo` trains it"),
         "64-text": _variant(64, "text"),
         "128-image": _variant(128, "image"),
         "128-text": _variant(128, "text"),

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from clip_wrapper import ClipWrapper
+from preprocess.embedding.encoders import EncoderProcess
+from preprocess.pasture import PASTURE_CLIP
+from preprocess.shards.records import captions_of, read_shard, shard_paths
+from preprocess.utils.errors import UserError
+from preprocess.utils.files import read_manifest
+from tests.helpers import ENCODER, ROOT, assert_same_embedded, assert_user_error, command, start, wait_for
+
+SCRIPT = ROOT / "clip_wrapper.py"
+
+
+def test_embedding_writes_one_embedding_an_image_and_one_a_caption(shards, embedded):
+    manifest = read_manifest(embedded, "")
+    assert manifest["settings"]["clip"] | {"weights_sha256": ""} == {
+        "name": "clip.pt", "embedding_dim": 512, "image_size": 64, "normalization": "l2", "weights_sha256": "",
+    }  # fmt: skip
+    record = next(read_shard(shard_paths(embedded, "train")[0]))
+    feature = record.features.feature
+    assert len(feature["image_embedding"].float_list.value) == 512
+    assert len(feature["text_embeddings"].float_list.value) == 512 * len(captions_of(record))
+    texts = np.array(feature["text_embeddings"].float_list.value).reshape(-1, 512)
+    wrapper = ClipWrapper(str(PASTURE_CLIP), precision=manifest["precision"])
+    np.testing.assert_allclose(texts, wrapper.encode_texts(captions_of(record)), atol=1e-2)
+
+
+def test_embedding_goes_on_shard_by_shard_and_gives_the_same_records(shards, embedded, tmp_path):
+    import shutil
+
+    from preprocess.embedding.embed import embed_folder
+    from preprocess.utils.files import MANIFEST, write_json
+
+    out = tmp_path / "embedded"
+    shutil.copytree(embedded, out)
+    manifest = read_manifest(out, "")
+    write_json(
+        out / MANIFEST, {k: manifest[k] for k in ("schema_version", "settings", "precision")} | {"complete": False}
+    )
+    shard_paths(out, "train")[1].unlink()
+    kept = shard_paths(out, "train")[0].stat().st_mtime_ns
+    with EncoderProcess(str(PASTURE_CLIP)) as encoder:
+        embed_folder(shards, out, encoder)
+    assert shard_paths(out, "train")[0].stat().st_mtime_ns == kept
+    assert_same_embedded(out, embedded)
+
+
+def test_lost_and_cut_shards_are_named_or_mended(shards, embedded, tmp_path):
+    import shutil
+
+    from preprocess.embedding.embed import embed_folder
+
+    source, out = tmp_path / "shards", tmp_path / "embedded"
+    shutil.copytree(shards, source)
+    shutil.copytree(embedded, out)
+    first, second = shard_paths(out, "train")[:2]
+    first.unlink()
+    second.write_bytes(second.read_bytes()[:100])
+    with EncoderProcess(str(PASTURE_CLIP)) as encoder:
+        embed_folder(source, out, encoder)
+    assert_same_embedded(out, embedded)
+    shard_paths(source, "val")[0].unlink()
+    assert_user_error(command(SCRIPT, source, "--clip", PASTURE_CLIP), source, "lacks val-00000", "mends that")
+
+
+def test_wrong_folders_and_settings_give_one_sentence(shards, embedded, pasture, tmp_path):
+    assert_user_error(command(SCRIPT, pasture), pasture, "offline_preprocess.py")
+    assert_user_error(command(SCRIPT, embedded), embedded, "embedded already")
+    assert_user_error(command(SCRIPT, shards, "--clip", "ViT-Z"), "ViT-Z", "ViT-B/32")
+    (tmp_path / "mine.py").write_text(ENCODER)
+    process = command(SCRIPT, shards, "--clip", f"{tmp_path}/mine.py:Encoder", "--out", embedded)
+    assert_user_error(process, embedded, "other settings (clip)", "--overwrite")
+
+
+@pytest.mark.slow
+def test_a_killed_embedding_goes_on_and_gives_the_same_records(shards, embedded, tmp_path):
+    out = tmp_path / "embedded"
+    arguments = (SCRIPT, shards, "--clip", PASTURE_CLIP, "--out", out)
+    killed = start(*arguments)
+    wait_for(killed, lambda: shard_paths(out, "train"))
+    killed.kill()
+    killed.wait()
+    with pytest.raises(UserError, match="not finished"):
+        read_manifest(out, "")
+    assert command(*arguments).returncode == 0
+    assert_same_embedded(out, embedded)
