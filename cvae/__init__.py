@@ -22,7 +22,7 @@ def load_run(folder: str | pathlib.Path) -> "Run":
     """Opens a run folder: a `cvae.runs.Run`, which generates and evaluates.
 
     Raises:
-        UserError: it is none.
+        UserError: the folder is not a run.
     """
     from cvae.runs import load_run
 
@@ -32,7 +32,14 @@ def load_run(folder: str | pathlib.Path) -> "Run":
 def generate(
     run: str | pathlib.Path, prompts: str | Sequence[str], count: int = 4, seed: int = 0, **options: Any
 ) -> "Pictures":
-    """Draws pictures with the run in a folder: see `cvae.runs.Run.generate`."""
+    """Draws pictures with the run in a folder.
+
+    Args:
+        run: the folder. Others: see `cvae.runs.Run.generate`.
+
+    Raises:
+        UserError: the folder is not a run; or see `cvae.runs.Run.generate`.
+    """
     return load_run(run).generate(prompts, count, seed, **options)
 
 
@@ -42,7 +49,7 @@ def train(
     run: str | pathlib.Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    prompts: Sequence[str] | None = None,
+    prompts: str | Sequence[str] | None = None,
     on_epoch: Callable[[pathlib.Path], Any] | None = None,
     **settings: Any,
 ) -> "Run":

@@ -47,12 +47,12 @@ def _add_train(commands: Any) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from cvae.log import best_epoch, describe_epoch, read_log
+    from cvae.log import best_epoch, describe_epoch
     from cvae.runs import Run
     from cvae.training.loop import folder_for, train
 
     folder = folder_for(arguments.variant, arguments.run)
-    before = [] if arguments.overwrite else read_log(folder)
+    trained: list[pathlib.Path] = []
     history = train(
         arguments.variant,
         arguments.data,
@@ -60,14 +60,15 @@ def _train(arguments: argparse.Namespace) -> None:
         given_settings(arguments),
         arguments.resume,
         arguments.overwrite,
+        on_epoch=trained.append,
         prompts=read_prompts(arguments.prompts),
     )
     run = Run(folder)
     done = f"{counted(len(history), 'epoch')}: {describe_epoch(best_epoch(history))}; in {folder}"
-    if len(history) == len(before):
-        print(f"{run.variant_name} was trained already for {done}; a larger --epochs trains it on.")
-    else:
+    if trained:
         print(f"Trained {run.variant_name} for {done}.")
+    else:
+        print(f"{run.variant_name} was trained already for {done}; a larger --epochs trains it on.")
 
 
 def _add_run(parser: Any, what: str = "run folder, such as runs/64-image") -> None:

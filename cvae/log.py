@@ -26,17 +26,24 @@ def write_log(folder: pathlib.Path, history: list[Row]) -> None:
 
 
 def read_log(folder: pathlib.Path) -> list[Row]:
-    """Reads log.csv: see `Run.log`."""
+    """Reads log.csv: a dict an epoch, "epoch" an int and all else floats; an empty list if there is none.
+
+    Raises:
+        UserError: it is damaged.
+    """
     path = folder / LOG
     if not path.is_file():
         return []
     try:
         with open(path, newline="", encoding="utf-8") as file:
-            return [
+            rows = [
                 {name: int(value) if name == "epoch" else float(value) for name, value in row.items() if value != ""}
                 for row in csv.DictReader(file)
             ]
-    except (ValueError, TypeError):
+        for row in rows:
+            row["epoch"], row["loss"]
+        return rows
+    except (ValueError, TypeError, KeyError):
         raise UserError(f"{path} is damaged; put it back, or begin the run anew with --overwrite.") from None
 
 

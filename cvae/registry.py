@@ -48,7 +48,7 @@ class Option:
     def check(self, value: Any, whose: str) -> None:
         """Raises a UserError for a value that cannot be."""
         if self.choices and value not in self.choices:
-            raise UserError(f"{self.flag} of a {whose} is one of: {', '.join(self.choices)}.")
+            raise UserError(f"{self.flag} of a {whose} must be one of: {', '.join(self.choices)}.")
         if self.type is str:
             return
         least = -math.inf if self.least is None else self.least
@@ -144,6 +144,9 @@ class System:
         """
         if not self.has(name) or (variant_name and name in self.variants[variant_name].lacks):
             able = variants_with(name)
+            if not able:
+                known = ", ".join([*self.commands, *self.image_commands])
+                raise UserError(f"there is no command `{name}`; the {self.name} has: {known}.")
             near = [variant for variant in able if variant in self.variants] or able
             whose = variant_name or f"the {self.name}"
             raise UserError(f"{whose} has no `{name}`; that is for runs of: {', '.join(near)}.")

@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cvae.log import Row, read_log
+from cvae.log import LOG, Row, best_epoch, read_log
 from cvae.registry import System, import_models, resolve, system_of
 from preprocess.embedding.encoders import EncoderRecord
 from preprocess.shards.read import DataInfo, read_info
@@ -61,7 +61,7 @@ class Run:
         return str(self.folder)
 
     def __repr__(self) -> str:
-        return f"<run {self.folder}: {self.variant_name}, trained for {len(self.log())} epochs>"
+        return f"<run {self.folder}: {self.variant_name}>"
 
     def update(self, **config: Any) -> None:
         """Changes what run.json holds."""
@@ -102,6 +102,8 @@ class Run:
         """
         path = self.folder / file_name
         if not path.is_file():
+            if (self.folder / LAST).is_file():
+                raise UserError(f"{self} has lost its {file_name}; put it back, or {_anew(path)}")
             raise UserError(
                 f"{self} has no {file_name}, which the first finished epoch leaves; train it with "
                 f"`cvae train --resume --run {self}`."
@@ -126,6 +128,16 @@ class Run:
         """
         return read_log(self.folder)
 
+    def best_epoch(self) -> Row:
+        """The row of the log of the epoch that best.keras is of.
+
+        Raises:
+            UserError: log.csv is lost or damaged.
+        """
+        if not (history := self.log()):
+            raise UserError(f"{self} has no {LOG}; put it back, or train again with --overwrite.")
+        return best_epoch(history)
+
     def generate(self, prompts: str | Sequence[str], count: int = 4, seed: int = 0, **options: Any) -> Any:
         """Draws `count` pictures of each prompt: `cvae.sampling.pictures.Pictures`.
 
@@ -142,7 +154,20 @@ class Run:
         return self.call("generate", prompts, count, seed, **options)
 
     def evaluate(self, data: str | None = None, count: int = 1000, seed: int = 0, **options: Any) -> Any:
-        """Measures it on held-out images, and writes evaluation.json and evaluation.png: a `Report`."""
+        """Measures it on held-out images, and writes evaluation.json and evaluation.png.
+
+        Args:
+            data: what to measure it on; by default what it was trained with.
+            count: pictures to draw at most, one a caption; for digits, images that the bounds are measured on.
+            seed: the same seed gives the same figures.
+            **options: what `cvae evaluate --help` lists for its system.
+
+        Returns:
+            A `cvae.evaluation.report.Report`.
+
+        Raises:
+            UserError: no model yet, data or an encoder that are not there, or options that it has not.
+        """
         return self.call("evaluate", data, count, seed, **options)
 
     def call(self, command: str, *arguments: Any, **options: Any) -> Any:
@@ -212,8 +237,9 @@ def _read_config(folder: pathlib.Path) -> dict[str, Any]:
 
 def _anew(path: pathlib.Path) -> str:
     """What to do where a model's file is lost."""
-    kept = f", for {BEST} still draws" if path.name == LAST and zipfile.is_zipfile(path.with_name(BEST)) else ""
-    return f"train anew into another --run{kept}, or in its place with --overwrite."
+    draws = path.name == LAST and zipfile.is_zipfile(path.with_name(BEST))
+    kept = f" to keep {BEST}, which still draws" if draws else ""
+    return f"train again with --overwrite, or with another --run{kept}."
 
 
 def save_without_optimizer(model: Any, path: pathlib.Path, plain: Any = None) -> Any:

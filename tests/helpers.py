@@ -30,7 +30,7 @@ class Zeros(Encoder):
         return np.zeros((len(texts), 4), np.float32)
 class Broken(Encoder):
     def encode_texts(self, texts):
-        return {}[texts[0]]
+        return np.stack([np.ones(4), np.ones(5)])
 """
 # Settings of a run of 64-image, and of a flow, that train in seconds.
 SMALL = {"epochs": 2, "batch_size": 8, "width": 1 / 16, "precision": "float32", "decay": True}
@@ -138,7 +138,5 @@ def assert_same_embedded(folder, other):
             features, others = dict(left.features.feature), dict(right.features.feature)
             assert features.keys() == others.keys()
             for key, feature in features.items():
-                np.testing.assert_allclose(
-                    feature.float_list.value, others[key].float_list.value, atol=1e-2 if "embedding" in key else 0
-                )
+                np.testing.assert_allclose(feature.float_list.value, others[key].float_list.value, atol=1e-4)
                 assert feature.bytes_list == others[key].bytes_list and feature.int64_list == others[key].int64_list

@@ -43,7 +43,7 @@ def test_errors_come_without_a_banner(name):
     assert process.returncode == 2 and process.stderr.startswith("error: ") and process.stderr.count("\n") == 1
 
 
-def test_help_begins_with_examples_and_knows_its_version():
+def test_help_has_examples_and_knows_its_version():
     assert "cvae train --variant" in command("-m", "cvae", "--help").stdout
     assert command("-m", "cvae", "--version").stdout.split()[1] == cvae.__version__
     compared = command("-m", "cvae", "compare", "--help").stdout

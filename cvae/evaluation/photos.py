@@ -12,7 +12,6 @@ import numpy as np
 from cvae.evaluation import metrics
 from cvae.evaluation.held_out import HeldOut, read_held_out
 from cvae.evaluation.report import Report
-from cvae.log import best_epoch
 from cvae.registry import Variant
 from cvae.runs import Run
 from cvae.sampling.draw import draw, embed_images
@@ -148,7 +147,7 @@ def evaluate(run: Run, data: str | None = None, count: int = 1000, seed: int = 0
     variant = run.variant
     with run.encoder.open(clip) as encoder:
         model = run.model()
-        best = best_epoch(run.log())
+        best = run.best_epoch()
         validation = measure_loss(model, info, variant, run.settings["batch_size"], run.settings["seed"])
         held_out = read_held_out(info, variant.image_size, count)
         scores = measure_pictures(model, held_out, encoder, seed)

@@ -1,4 +1,4 @@
-"""Calling a network of which nothing is learned, as a model does with the critic that learns along with it."""
+"""Calling a network with frozen weights, as a model calls the critic that it is trained against."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from preprocess.utils.types import Tensor
 
 
 def call_frozen(critic: Any, inputs: Tensor) -> Any:
-    """Calls a Keras model of which nothing is learned by it: gradients reach the inputs alone."""
+    """Calls a Keras model with frozen weights: gradients flow to its inputs only."""
     frozen = [ops.stop_gradient(weight.value) for weight in critic.trainable_variables]
     outputs, _ = critic.stateless_call(frozen, [weight.value for weight in critic.non_trainable_variables], inputs)
     return outputs

@@ -27,7 +27,7 @@ def open_drawer(run: Run) -> Drawer:
 
 
 def noise_of(drawer: Drawer, count: int, seed: int) -> np.ndarray:
-    """Gaussian noise float32 (count, latent_dim): that of a number is the same, however many there are."""
+    """Gaussian noise float32 (count, latent_dim), of which row i does not depend on `count`."""
     return np.random.default_rng(seed).standard_normal((count, drawer.latent_dim)).astype(np.float32)
 
 
@@ -50,7 +50,10 @@ def draw(drawer: Drawer, conditions: np.ndarray, count: int, seed: int, progress
 
 
 def embed_images(images: np.ndarray, encoder: EncoderProcess, progress: Progress | None = None) -> np.ndarray:
-    """Embeds uint8 images (n, size, size, 3) in batches: float32 (n, d). `progress` gets each batch's number."""
+    """Embeds uint8 images (n, size, size, 3) in batches: float32 (n, d).
+
+    `progress` is called with the number of images in each batch.
+    """
     from PIL import Image
 
     def embed(batch: np.ndarray) -> np.ndarray:

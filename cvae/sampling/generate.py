@@ -66,7 +66,7 @@ def draw_prompts(
     check_request(prompts, count, seed, best_of)
     run.find_model()
     total = len(prompts) * (2 * best_of if best_of else count)
-    # The bar stands there while model and encoder are loaded, which takes longer than drawing.
+    # The bar is shown while model and encoder are loaded, which takes longer than drawing.
     with progress_bar(total=total, desc="loading", unit="picture") as bar:
         if best_of:
             return _draw_best(run, prompts, count, seed, clip, best_of, options, bar)

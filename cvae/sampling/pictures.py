@@ -22,7 +22,7 @@ class Pictures(Sequence[list[Any]]):
     Shown as a grid by itself at the end of a notebook's cell.
 
     Args:
-        rows: float (n, count, height, width, 1 or 3) in [0, 1].
+        rows: (n, count, height, width, 1 or 3), float in [0, 1] or uint8.
         labels: n strings, written beside the grid's rows.
         names: n strings that files are named by; by default the labels, numbered.
         headings: one string a column of the grid.
@@ -38,7 +38,7 @@ class Pictures(Sequence[list[Any]]):
         names: Sequence[str] | None = None,
         headings: Sequence[str] = (),
     ) -> None:
-        self.arrays = to_uint8(rows)
+        self.arrays = rows if rows.dtype == np.uint8 else to_uint8(rows)
         self.labels = list(labels)
         self.names = list(names or (f"{number:02d}-{slug(label)}" for number, label in enumerate(labels, 1)))
         self.headings = headings
@@ -107,7 +107,7 @@ def is_file_name(out: str | pathlib.Path) -> bool:
 
 
 def check_output(out: str | pathlib.Path) -> None:
-    """Raises a UserError for an output that cannot be: a file where a folder should be, or in place of its folder."""
+    """Raises a UserError for an unusable output: a file where a folder should be, or in place of its folder."""
     path = pathlib.Path(out)
     if is_file_name(path):
         path = path.parent

@@ -9,6 +9,7 @@ from typing import Any
 from cvae.log import Row
 from cvae.registry import find_variant
 from cvae.runs import LAST, Run
+from cvae.sampling.prompts import check_prompts
 from cvae.training.resume import load_last, open_training
 from cvae.training.settings import warn_of_few_steps
 from cvae.training.task import Task
@@ -26,7 +27,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     on_epoch: Callable[[pathlib.Path], Any] | None = None,
-    prompts: Sequence[str] | None = None,
+    prompts: str | Sequence[str] | None = None,
 ) -> list[Row]:
     """Trains a variant.
 
@@ -41,19 +42,22 @@ def train(
         overwrite: whether to begin anew in its place.
         on_epoch: called with the run folder after each epoch, when all its files are there.
         prompts: of the grid after each epoch, for models that draw from prompts; by default captions of validation
-            images, or for faces some descriptions. A run keeps those that it began with.
+            images, or for faces some descriptions. A run keeps those that it began with
+            until others are given.
 
     Returns:
-        The history: one dict an epoch with "epoch", "loss" and its parts, and each as "val_..." but for GANs.
+        The history: one dict an epoch with "epoch", "loss" and its parts, and except for GANs the same with "val_".
 
     Raises:
         UserError: an unknown variant, unusable data or settings, or a run folder that is in the way.
     """
     folder = pathlib.Path(folder)
+    prompts = [prompts] if isinstance(prompts, str) else list(prompts or ())
     task, begun = open_training(variant_name, data, folder, given or {}, resume, overwrite)
     if prompts:
         if task.variant.condition_prompts is None:
             raise UserError(f"a {task.variant_name} takes no prompts; leave --prompts out.")
+        check_prompts(prompts)
         task.prompts = tuple(prompts)
     task.check_data()
     warn_of_few_steps(task.variant, task.settings, task.steps)
@@ -61,7 +65,7 @@ def train(
         held.enter_context(sole_use(folder))
         run = _open_folder(folder, task, begun, held)
         task.train_earlier_stages(run)
-        # The bar stands there while encoder and model are loaded, which takes some seconds.
+        # The bar is shown while encoder and model are loaded, which takes some seconds.
         bar = held.enter_context(progress_bar(total=task.settings.epochs * task.steps, desc="loading", unit="step"))
         # Before the model is there: an encoder wants the GPU's memory too.
         task.prepare(run)
@@ -99,7 +103,7 @@ def _open_folder(folder: pathlib.Path, task: Task, begun: bool, held: contextlib
         remove_folder(folder)
         held.enter_context(sole_use(folder))
     settings = dataclasses.asdict(task.settings)
-    return Run.create(folder, {"variant": task.variant_name, "settings": settings, **task.config})
+    return Run.create(folder, {"variant": task.variant_name, "settings": settings, "given": task.given, **task.config})
 
 
 def _fit(

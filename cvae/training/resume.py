@@ -1,4 +1,4 @@
-"""Which training a run folder goes on with, and from where: the last finished epoch."""
+"""Resuming a run from its last finished epoch."""
 
 import dataclasses
 import pathlib
@@ -22,10 +22,12 @@ def open_training(
     resume: bool = False,
     overwrite: bool = False,
 ) -> tuple[Task, bool]:
-    """The task of a training, and whether its run folder holds finished epochs that it goes on with; see `train`.
+    """The task of a training, and whether its run folder holds finished epochs, of any stage, to go on with.
+
+    Args: see `cvae.training.loop.train`.
 
     Raises:
-        UserError: the folder is in the way: one that is no run is never gone on with or removed.
+        UserError: the folder is in the way: a folder that is not a run is neither resumed nor removed.
     """
     check_given(given)
     check_no_file(folder)
@@ -33,13 +35,14 @@ def open_training(
     # A run without a finished epoch holds nothing to lose.
     begun = run is not None and any(folder.rglob(LAST))
     if run and begun and not resume and not overwrite:
-        raise UserError(f"{folder} is there already; add --resume to go on with it, --overwrite to begin anew.")
+        raise UserError(f"{folder} holds a run already; add --resume to go on with it, or --overwrite to begin anew.")
     if run and begun and not overwrite:
         return _continued(run, variant_name, data, given), True
     if run and (variant_name is None or (resume and variant_name == run.variant_name)):
-        # Begun anew as it was begun, but for what is given.
+        # Begun anew as it was begun, but for what is given now. Version 0.1 did not keep what was given.
         variant_name, data = run.variant_name, data or run.config["data"]
-        given = dataclasses.asdict(dataclasses.replace(settings_of(run), extended=())) | dict(given)
+        asked = dataclasses.asdict(settings_of(run))
+        given = {name: asked[name] for name in run.config.get("given", NAMES)} | dict(given)
     if variant_name is None:
         raise UserError(f"{folder} holds no run to go on with; give --variant to begin one.")
     return _open_task(variant_name, data, given), False
@@ -50,8 +53,14 @@ def _open_task(variant_name: str, data: Any, given: Mapping[str, Any]) -> Task:
 
 
 def settings_of(run: Run) -> Settings:
-    """The `Settings` that a run's run.json holds."""
+    """The `Settings` that a run's run.json holds.
+
+    Raises:
+        UserError: they are another version's.
+    """
     found = run.settings
+    if unknown := set(found) - {field.name for field in dataclasses.fields(Settings)}:
+        raise UserError(f"{run} has a setting that this version does not know, {min(unknown)}; use a newer version.")
     return Settings(**found | {"extended": tuple(found.get("extended", ()))})
 
 
@@ -60,12 +69,12 @@ def _continued(run: Run, variant_name: str | None, data: Any, given: Mapping[str
     before = settings_of(run)
     differing = {}
     if variant_name not in (None, run.variant_name):
-        differing["variant"] = f"{run.variant_name} and not {variant_name}"
+        differing["variant"] = f"{run.variant_name}, not {variant_name}"
     for name in NAMES:
         old = getattr(before, name)
-        # Runs of before did not keep which precision was chosen for them.
+        # Older runs did not record the precision that was chosen.
         if name != "epochs" and name in given and given[name] not in (None, old) and old is not None:
-            differing[name.replace("_", "-")] = f"{old} and not {given[name]}"
+            differing[name.replace("_", "-")] = f"{old}, not {given[name]}"
     settings = _lengthened(run, before, given.get("epochs") or before.epochs)
     task = _open_task(run.variant_name, data or run.config["data"], dataclasses.asdict(settings))
     if not differing:
@@ -80,8 +89,8 @@ def _continued(run: Run, variant_name: str | None, data: Any, given: Mapping[str
     if differing:
         listed = "; ".join(f"{name}: {what}" for name, what in differing.items())
         raise UserError(
-            f"{run} was trained with {listed}. Leave out what differs, since {run.folder / CONFIG} has it all, or name "
-            "another folder."
+            f"{run} was trained with {listed}; leave out what differs, since {run.folder / CONFIG} has it all, or give "
+            "another --run."
         )
     return task
 
@@ -104,7 +113,7 @@ def load_last(run: Run, task: Task) -> tuple[Any, list[Row]]:
 
     model = run.model(LAST)
     model.jit_compile = wants_xla()
-    epochs_done = int(model.optimizer.iterations) // task.steps
+    epochs_done = int(model.optimizer.iterations) // task.steps if model.compiled else 0
     if not epochs_done:
         raise UserError(
             f"{run.folder / LAST} lacks the optimiser's state; put it back, or begin anew with --overwrite."

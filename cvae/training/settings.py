@@ -57,6 +57,8 @@ def check_given(given: Mapping[str, Any]) -> None:
     for name, least in (("epochs", 1), ("batch_size", 2), ("seed", 0)):
         if name in given:
             check_whole(name.replace("_", "-"), given[name], least)
+    if not isinstance(given.get("decay", False), (bool, type(None))):
+        raise UserError("--decay must be true or false.")
     if given.get("seed", 0) >= 2**31:
         raise UserError("--seed must be below 2147483648.")
     for name, most in (("width", 4), ("learning_rate", 1)):

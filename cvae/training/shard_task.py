@@ -46,7 +46,7 @@ class ShardTask(Task):
             )
         data = data or self.variant.data
         if data is None:
-            raise UserError(f"give --data what {self.variant_name} is trained on.")
+            raise UserError(f"{self.variant_name} has no data of its own; give --data a folder of embedded shards.")
         self.info = info = read_info(str(data))
         return info.counts["train"], {
             "data": str(info.folder.resolve()),

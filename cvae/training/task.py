@@ -22,6 +22,7 @@ class Task(abc.ABC):
         settings: a `cvae.training.settings.Settings`.
         config: a dict for run.json, with "data" and whatever else identifies the data.
         count: training examples.
+        given: the names of the settings that were given, and are not the variant's own.
         validates: whether there is a loss on validation images that chooses the best epoch.
 
     Raises:
@@ -36,6 +37,7 @@ class Task(abc.ABC):
         self.variant_name = variant_name
         # Of the system's own class, which knows more than all variants do.
         self.variant: Any = find_variant(variant_name)
+        self.given = sorted(name for name, value in given.items() if value is not None)
         self.count, self.config = self.open_data(data)
         self.settings = settings_for(self.variant, given, self.count)
 
@@ -70,7 +72,7 @@ class Task(abc.ABC):
         """Builds and compiles the model, a `keras.Model`.
 
         It has `seed_generators`, a list of its `keras.random.SeedGenerator`s in a fixed order. Compiled with
-        `cvae.nn.optimizers.Adam` it logs its gradients' norm; any other optimiser does too, but for that.
+        `cvae.nn.optimizers.Adam` it logs the norm of its gradients; with another optimiser it trains without that.
         """
 
     @abc.abstractmethod

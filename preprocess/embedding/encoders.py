@@ -78,7 +78,7 @@ def _import_class(location, class_name):
     except ImportError as error:
         raise UserError(f"{location} cannot be imported ({error}); give --clip package.module:Class.") from None
     except SyntaxError as error:
-        raise UserError(f"{location} is not Python ({error}); mend it or name another file.") from None
+        raise UserError(f"{location} is not Python ({error}); fix it or name another file.") from None
     except AttributeError:
         raise UserError(f"{location} has no class {class_name}; give --clip {location}:Class.") from None
 
@@ -160,7 +160,10 @@ class EncoderProcess:
             )
         lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
         if not lengths.all():
-            raise UserError(f"{self.spec} gave an embedding of zeros, which has no direction; give it any other value.")
+            raise UserError(
+                f"{self.spec} gave only zeros for input {int(np.argmin(lengths)) + 1} of {count}, which has no "
+                "direction; have it return at least one other number."
+            )
         return embeddings / lengths
 
     def __enter__(self):
@@ -230,12 +233,19 @@ def _describe(encoder):
     }
 
 
-def _failure(spec, error):
-    """A sentence on an exception in an encoder's own code."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
+def _handed_on(error, spec):
+    """An exception as the other process takes it: from an encoder's own code, a sentence that says where."""
+    if type(error) is UserError:
+        return error
+    if ":" not in spec:  # OpenAI's CLIP, by this project's code
+        return error if type(error) is ValueError else RuntimeError("".join(traceback.format_exception(error)))
+    frames = traceback.extract_tb(error.__traceback__)
+    libraries = sys.prefix, sys.base_prefix
+    place = [frame for frame in frames if frame.filename != __file__ and not frame.filename.startswith(libraries)]
+    where = (place or frames)[-1]
     reason = f"{type(error).__name__}: {error}".strip().splitlines()[0][:200]
-    where = f"{pathlib.Path(place.filename).name}, line {place.lineno}"
-    return f"the encoder {spec} failed with {reason} ({where}); mend it, or give another --clip."
+    line = f"{pathlib.Path(where.filename).name}, line {where.lineno}"
+    return UserError(f"the encoder {spec} failed with {reason} ({line}); fix it, or give another --clip.")
 
 
 def _serve(spec, precision=None):
@@ -248,8 +258,7 @@ def _serve(spec, precision=None):
         try:
             result = function(*arguments)
         except Exception as error:
-            # An exception of a class of the encoder's own may not be there on the other side.
-            result = error if type(error) is UserError else UserError(_failure(spec, error))
+            result = _handed_on(error, spec)
         pickle.dump(result, answers)
         answers.flush()
         return result

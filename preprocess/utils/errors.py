@@ -1,5 +1,6 @@
 """The one kind of error that a user can cause, and how a command line says it."""
 
+import numbers
 import os
 import sys
 from collections.abc import Callable
@@ -12,7 +13,8 @@ class UserError(Exception):
 
 def check_whole(option: str, number: Any, least: int, most: int | None = None) -> None:
     """Raises a UserError unless an option's number is a whole one, `least` or more, and `most` at most."""
-    if not isinstance(number, int) or number < least or (most is not None and number > most):
+    whole = isinstance(number, numbers.Integral) and not isinstance(number, bool)
+    if not whole or number < least or (most is not None and number > most):
         what = f", {least} or more" if most is None else f" from {least} to {most}"
         raise UserError(f"--{option} must be a whole number{what}.")
 
@@ -35,7 +37,7 @@ def sentence_of(error: BaseException, again: str) -> str | None:
         return f"interrupted; {again}."
     if isinstance(error, OSError) and error.errno:
         place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror}; mend that or choose another place, then {again}."
+        return f"{place}{error.strerror}; put that right or choose another place, then {again}."
     return None
 
 

@@ -15,7 +15,7 @@ def test_a_run_generates_from_python(run):
     opened = cvae.load_run(run)
     pictures = opened.generate(["white sheep in the snow"], count=2, seed=0)
     assert pictures[0][1].size == (64, 64)
-    assert "64-image, trained for 2 epochs" in repr(opened)
+    assert repr(opened).endswith(": 64-image>")
     assert cvae.generate(run, ["snow"], count=1).arrays.shape == (1, 1, 64, 64, 3)
 
 

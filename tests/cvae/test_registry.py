@@ -176,7 +176,7 @@ def test_an_option_says_what_it_can_be():
         Option("shift", "", type=float, most=2).check(3.0, "64-flow")
     with pytest.raises(UserError, match="--best-of must be a whole number, 1 or more"):
         Option("best_of", "", type=int, least=1).check(True, "64-flow")
-    with pytest.raises(UserError, match="--prior of a 64-flow is one of: none, mean"):
+    with pytest.raises(UserError, match="--prior of a 64-flow must be one of: none, mean"):
         Option("prior", "", choices=("none", "mean")).check("other", "64-flow")
 
 

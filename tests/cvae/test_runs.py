@@ -33,11 +33,22 @@ def test_what_is_no_run_json_gives_one_sentence(tmp_path, text):
 def test_a_damaged_checkpoint_of_a_run_that_still_draws_says_so(tmp_path):
     run = Run.create(tmp_path, CONFIG)
     (tmp_path / "last.keras").write_bytes(b"PK")
-    with pytest.raises(UserError, match=r"last.keras is damaged; train anew into another --run, or in its place"):
+    with pytest.raises(UserError, match=r"is damaged; train again with --overwrite, or with another --run.$"):
         run.model("last.keras")
     zipfile.ZipFile(tmp_path / "best.keras", "w").close()
-    with pytest.raises(UserError, match=r"another --run, for best.keras still draws, or in its place with --overwrite"):
+    with pytest.raises(UserError, match=r"with another --run to keep best.keras, which still draws"):
         run.model("last.keras")
+    (tmp_path / "best.keras").unlink()
+    with pytest.raises(UserError, match="has lost its best.keras; put it back, or train again with --overwrite"):
+        run.model()
+
+
+def test_a_lost_log_is_named(tmp_path):
+    with pytest.raises(UserError, match="has no log.csv; put it back"):
+        Run.create(tmp_path, CONFIG).best_epoch()
+    (tmp_path / "log.csv").write_text("epoch,val\n1,2\n")
+    with pytest.raises(UserError, match="log.csv is damaged"):
+        Run(tmp_path).best_epoch()
 
 
 def test_a_file_in_place_of_a_run_folder_gives_one_sentence(tmp_path):

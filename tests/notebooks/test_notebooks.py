@@ -60,6 +60,15 @@ def test_runs_from_top_to_bottom_and_shows_pictures(work, name):
 
 
 @pytest.mark.slow
+def test_a_flow_draws_in_the_third_notebook(flow_run, tmp_path):
+    parameters = {"RUN": str(flow_run), "WORK": str(tmp_path), "COUNT": 2}
+    notebook = execute("3_generate", tmp_path, PARAMETERS["3_generate"] | parameters)
+    assert (
+        sum("image/jpeg" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", ())) > 3
+    )
+
+
+@pytest.mark.slow
 def test_a_wrong_field_gives_one_sentence_at_once(tmp_path):
     with pytest.raises(papermill.PapermillExecutionError) as failure:
         execute("2_train", tmp_path, SMALL | {"BATCH_SIZE": 0, "WORK": str(tmp_path / "work")})

@@ -7,7 +7,6 @@ import numpy as np
 from cvae.evaluation import metrics
 from cvae.evaluation.photos import data_to_measure, measure_reconstructions, reconstruct
 from cvae.evaluation.report import Report
-from cvae.log import best_epoch
 from cvae.runs import Run
 from cvae.sampling.draw import draw, noise_of
 from cvae.systems.faces.conditions import PROMPTS
@@ -108,7 +107,7 @@ def evaluate(run: Run, data: str | None = None, count: int = 1000, seed: int = 0
     real_images = real.images / np.float32(255)
     figures = {
         "variant": run.variant_name,
-        "epoch": best_epoch(run.log())["epoch"],
+        "epoch": run.best_epoch()["epoch"],
         "data": str(info.folder),
         "count": count,
         "seed": seed,

@@ -8,8 +8,8 @@ from cvae.sampling.options import BEST_OF, CLIP, MANY
 DATA = "data/bucolic/embedded"
 GUIDANCE = Option(
     "guidance",
-    "how strictly pictures follow the prompt, from 0, not at all, to 20: 1 as loosely as training photographs do; "
-    "more follows it more and varies less (default: 3)",
+    "guidance scale, 0 to 20: 0 ignores the prompt, 1 follows it as loosely as the training photographs do, larger "
+    "values follow it more closely with less variety (default: 3)",
     type=float,
     least=0,
     most=20,
@@ -47,8 +47,8 @@ class FlowVariant(Variant):
     """A `cvae.systems.flow.model.LatentFlow` of photographs.
 
     Attributes:
-        autoencoder: the name of the `AutoencoderVariant` whose latents it learns. It is trained first, for as many
-            epochs where their number is given.
+        autoencoder: the name of the `AutoencoderVariant` whose latents it learns. It is trained first, for the same
+            number of epochs if one is given, else for its own default.
     """
 
     autoencoder: str

@@ -10,7 +10,7 @@ from cvae.runs import BEST, LAST, Run, is_run
 from cvae.systems.flow.latents import Latents, encode_latents, has_latents_of, read_latents
 from cvae.training.loop import train
 from cvae.training.resume import settings_of
-from cvae.training.settings import Settings, settings_for
+from cvae.training.settings import Settings
 from cvae.training.shard_task import ShardTask
 from preprocess.utils.errors import UserError
 from preprocess.utils.quiet import import_tensorflow
@@ -81,9 +81,8 @@ class FlowTask(ShardTask):
             return {"epochs": settings_of(Run(folder)).epochs}
         given = {name: getattr(self.settings, name) for name in SHARED}
         given["batch_size"] = min(self.settings.batch_size, find_variant(self.variant.autoencoder).batch_size)
-        # It takes its own number where the flow does, four times as many.
-        own = settings_for(self.variant, {"batch_size": self.settings.batch_size}, self.count)
-        return {name: value for name, value in given.items() if name != "epochs" or value != own.epochs}
+        # If the flow uses its default, so does the autoencoder: 25 epochs beside the flow's 100.
+        return {name: value for name, value in given.items() if name != "epochs" or name in self.given}
 
     def build(self) -> Any:
         from cvae.nn.optimizers import Adam

@@ -79,12 +79,12 @@ def test_jax_trains_and_draws_too(embedded, tmp_path, monkeypatch):
 
 
 def test_what_is_in_the_way_is_an_error(run, embedded, tmp_path):
-    with pytest.raises(UserError, match=r"there already; add --resume"):
+    with pytest.raises(UserError, match=r"holds a run already; add --resume"):
         train("64-image", embedded, run, SMALL)
     wrong = {"width": 0.5, "seed": 1, "epochs": 2}
-    with pytest.raises(UserError, match=r"width: 0.0625 and not 0.5; seed: 0 and not 1\. Leave out what differs"):
+    with pytest.raises(UserError, match=r"width: 0.0625, not 0.5; seed: 0, not 1; leave out what differs"):
         train("64-image", embedded, run, wrong, resume=True)
-    with pytest.raises(UserError, match="variant: 64-image and not 64-text; seed: 0 and not 1"):
+    with pytest.raises(UserError, match="variant: 64-image, not 64-text; seed: 0, not 1"):
         train("64-text", embedded, run, {"seed": 1}, resume=True)
     with pytest.raises(UserError, match="has 2 epochs already"):
         train(None, None, run, {"epochs": 1}, resume=True)
@@ -152,6 +152,6 @@ def test_grids_show_captions_of_validation_images_or_prompts_of_ones_own(run, em
     assert "\r" not in process.stderr and process.stderr.count("\n") <= 4
 
 
-def test_models_that_are_not_asked_by_prompts_take_none(embedded, tmp_path):
+def test_models_without_prompts_take_none(embedded, tmp_path):
     with pytest.raises(UserError, match="64-autoencoder takes no prompts"):
         train("64-autoencoder", embedded, tmp_path / "run", prompts=["a cow"])

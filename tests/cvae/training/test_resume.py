@@ -37,7 +37,7 @@ def test_a_resumed_run_ends_as_an_undisturbed_one(run, embedded, tmp_path):
     train_one_epoch(embedded, resumed)
     # All else is in its run.json.
     process = command("-m", "cvae", "train", "--resume", "--run", resumed)
-    assert process.returncode == 0 and "2 epochs" in process.stdout, process.stderr
+    assert process.returncode == 0 and "Trained 64-image for 2 epochs" in process.stdout, process.stderr
     assert_same_history(read_log(resumed), read_log(run))
     assert_same_weights(Run(resumed).model(LAST), Run(run).model(LAST))
 
@@ -51,7 +51,7 @@ def test_a_killed_training_goes_on_and_ends_as_an_undisturbed_one(run, embedded,
     process.kill()
     process.wait()
     again = command(*arguments, *SMALL_OPTIONS)
-    assert again.returncode == 0 and "2 epochs" in again.stdout, again.stderr
+    assert again.returncode == 0 and "Trained 64-image for 2 epochs" in again.stdout, again.stderr
     assert_same_history(read_log(killed), read_log(run))
 
 

@@ -13,6 +13,7 @@ from cvae.systems.flow.latents import read_latents
 from cvae.systems.flow.task import FlowTask
 from cvae.training import learned_prior
 from cvae.training.loop import train
+from cvae.training.resume import open_training
 from preprocess.shards.read import read_info
 from preprocess.utils.errors import UserError
 from tests.helpers import (
@@ -87,19 +88,24 @@ def test_its_autoencoder_learns_as_fast_as_is_asked_for(embedded, tmp_path):
     assert (settings["learning_rate"], settings["decay"], settings["epochs"]) == (2e-4, False, 1)
 
 
-@pytest.mark.parametrize(("epochs", "own"), [(None, True), (7, False)])
-def test_its_autoencoder_takes_its_own_number_of_epochs_where_none_is_given(embedded, tmp_path, epochs, own):
-    given = {} if epochs is None else {"epochs": epochs}
-    asked = FlowTask("64-flow", embedded, given)
-    # What an interrupted run has in its run.json means the same.
-    for task in (asked, FlowTask("64-flow", embedded, dataclasses.asdict(asked.settings))):
-        assert ("epochs" not in task._autoencoder_settings(tmp_path)) == own
+@pytest.mark.parametrize("epochs", [None, 7, "default"])
+def test_its_autoencoder_takes_its_own_number_of_epochs_where_none_is_given(embedded, tmp_path, epochs):
+    default = FlowTask("64-flow", embedded, {}).settings.epochs
+    given = {} if epochs is None else {"epochs": default if epochs == "default" else epochs}
+    task = FlowTask("64-flow", embedded, given)
+    # An interrupted run begins as it was asked.
+    settings = dataclasses.asdict(task.settings)
+    Run.create(tmp_path, {"variant": "64-flow", "settings": settings, "given": task.given, **task.config})
+    again, begun = open_training(None, None, tmp_path, {}, resume=True)
+    assert not begun and again.settings == task.settings
+    for one in (task, again):
+        assert one._autoencoder_settings(tmp_path / "autoencoder").get("epochs") == given.get("epochs")
 
 
 def test_no_other_variant_takes_the_place_of_a_finished_stage(flow_run, embedded, tmp_path):
     shutil.copy(flow_run / "run.json", tmp_path / "run.json")
     shutil.copytree(flow_run / "autoencoder", tmp_path / "autoencoder")
-    with pytest.raises(UserError, match="is there already; add --resume"):
+    with pytest.raises(UserError, match="holds a run already; add --resume"):
         train("64-image", embedded, tmp_path, {"epochs": 1})
     assert (tmp_path / "autoencoder" / LAST).is_file()
 
