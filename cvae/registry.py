@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import cvae.systems
-from preprocess.utils.errors import UserError
+from preprocess.utils.errors import UserError, range_in_words
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,14 +55,8 @@ class Option:
         most = math.inf if self.most is None else self.most
         kinds = int if self.type is int else (int, float)
         if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
-            raise UserError(f"{self.flag} must be a {'whole ' if self.type is int else ''}number{self._range()}.")
-
-    def _range(self) -> str:
-        if self.least is not None and self.most is not None:
-            return f" from {self.least:g} to {self.most:g}"
-        if self.least is not None:
-            return f", {self.least:g} or more"
-        return "" if self.most is None else f", {self.most:g} at most"
+            number = "whole number" if self.type is int else "number"
+            raise UserError(f"{self.flag} must be a {number}{range_in_words(self.least, self.most)}.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

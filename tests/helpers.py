@@ -14,7 +14,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
-# A file with an encoder of four numbers, and a class that is none.
+# A file with an encoder of four numbers, a class that is none, and encoders that fail.
 ENCODER = """
 import numpy as np
 class Encoder:
@@ -34,6 +34,8 @@ class Broken(Encoder):
 """
 # Settings of a run of 64-image, and of a flow, that train in seconds.
 SMALL = {"epochs": 2, "batch_size": 8, "width": 1 / 16, "precision": "float32", "decay": True}
+# The first as the command line takes them.
+SMALL_OPTIONS = ("--epochs", 2, "--batch-size", 8, "--width", 1 / 16, "--precision", "float32", "--decay")
 SMALL_FLOW = {"epochs": 2, "batch_size": 16, "width": 1 / 16, "precision": "float32"}
 
 

@@ -42,8 +42,7 @@ def train(
         overwrite: whether to begin anew in its place.
         on_epoch: called with the run folder after each epoch, when all its files are there.
         prompts: of the grid after each epoch, for models that draw from prompts; by default captions of validation
-            images, or for faces some descriptions. A run keeps those that it began with
-            until others are given.
+            images, or for faces some descriptions. A run keeps those that it began with until others are given.
 
     Returns:
         The history: one dict an epoch with "epoch", "loss" and its parts, and except for GANs the same with "val_".

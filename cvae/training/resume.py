@@ -34,9 +34,11 @@ def open_training(
     run = None if is_fresh(folder) else Run(folder)
     # A run without a finished epoch holds nothing to lose.
     begun = run is not None and any(folder.rglob(LAST))
-    if run and begun and not resume and not overwrite:
-        raise UserError(f"{folder} holds a run already; add --resume to go on with it, or --overwrite to begin anew.")
     if run and begun and not overwrite:
+        if not resume:
+            raise UserError(
+                f"{folder} holds a run already; add --resume to go on with it, or --overwrite to begin anew."
+            )
         return _continued(run, variant_name, data, given), True
     if run and (variant_name is None or (resume and variant_name == run.variant_name)):
         # Begun anew as it was begun, but for what is given now. Version 0.1 did not keep what was given.

@@ -11,12 +11,20 @@ class UserError(Exception):
     """Something the user can put right. The message is one sentence that names the thing and what to do."""
 
 
+def range_in_words(least: float | None, most: float | None) -> str:
+    """What follows "number" in a sentence on a range: " from 1 to 4", ", 1 or more", ", 4 at most" or nothing."""
+    if least is not None and most is not None:
+        return f" from {least} to {most}"
+    if least is not None:
+        return f", {least} or more"
+    return "" if most is None else f", {most} at most"
+
+
 def check_whole(option: str, number: Any, least: int, most: int | None = None) -> None:
     """Raises a UserError unless an option's number is a whole one, `least` or more, and `most` at most."""
     whole = isinstance(number, numbers.Integral) and not isinstance(number, bool)
     if not whole or number < least or (most is not None and number > most):
-        what = f", {least} or more" if most is None else f" from {least} to {most}"
-        raise UserError(f"--{option} must be a whole number{what}.")
+        raise UserError(f"--{option} must be a whole number{range_in_words(least, most)}.")
 
 
 def counted(number: Any, noun: str) -> str:

@@ -36,6 +36,12 @@ def execute(name, folder, parameters):
     )
 
 
+def pictures_in(notebook):
+    """How many pictures its cells show."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    return sum("image/jpeg" in output.get("data", {}) for output in outputs)
+
+
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
     return tmp_path_factory.mktemp("notebooks")
@@ -55,17 +61,14 @@ QUICK = "5_digits"
 def test_runs_from_top_to_bottom_and_shows_pictures(work, name):
     # In one folder, so that each finds what the one before it left, as in Colab.
     notebook = execute(name, work, PARAMETERS[name] | {"WORK": str(work)})
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
-    assert any("image/jpeg" in output.get("data", {}) for output in outputs)
+    assert pictures_in(notebook) > 0
 
 
 @pytest.mark.slow
 def test_a_flow_draws_in_the_third_notebook(flow_run, tmp_path):
     parameters = {"RUN": str(flow_run), "WORK": str(tmp_path), "COUNT": 2}
     notebook = execute("3_generate", tmp_path, PARAMETERS["3_generate"] | parameters)
-    assert (
-        sum("image/jpeg" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", ())) > 3
-    )
+    assert pictures_in(notebook) > 3
 
 
 @pytest.mark.slow

@@ -46,7 +46,7 @@ def _variant(model: str, condition: str) -> FaceVariant:
         batch_size=64,
         cost={"cvae": "10 min", "cvae-gan": "27 min", "wgan-gp": "40 to 70 min"}[model]
         + " on 6,000 faces, --width 0.5",
-        # That needs a model that encodes portraits, and is conditioned on attributes.
+        # Editing needs a model that encodes portraits and is conditioned on attributes.
         lacks=("edit",) if condition == "text" or model == "wgan-gp" else (),
         model=model,
         **_CELEBA[model],

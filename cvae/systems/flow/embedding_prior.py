@@ -12,7 +12,7 @@ KINDS = ("none", "mean", "ridge", "gaussian")
 # Of the regression, as a share of the texts' mean squared deviation.
 RIDGE = 0.1
 # The noise of "gaussian" is this many times as long as the regression's error. Pictures follow only a part of how
-# embeddings differ: On photographs 1 gave a diversity of .50 and an R-precision of .043, this .56 and .030.
+# embeddings differ: on photographs 1 gave a diversity of .50 and an R-precision of .043, this .56 and .030.
 VARIETY = 1.7
 # Pairs that are summed at a time.
 PART = 50_000

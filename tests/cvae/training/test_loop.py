@@ -15,11 +15,10 @@ from preprocess.utils.errors import UserError
 from tests.helpers import (
     ROOT,
     SMALL,
+    SMALL_OPTIONS,
     assert_user_error,
     command,
 )
-
-SMALL_OPTIONS = ("--epochs", 2, "--batch-size", 8, "--width", 1 / 16, "--precision", "float32", "--decay")
 
 
 def test_the_table_of_variants():

@@ -12,14 +12,13 @@ from preprocess.utils.errors import UserError
 from preprocess.utils.files import write_json
 from tests.helpers import (
     SMALL,
+    SMALL_OPTIONS,
     assert_same_history,
     assert_same_weights,
     command,
     start,
     wait_for,
 )
-
-SMALL_OPTIONS = ("--epochs", 2, "--batch-size", 8, "--width", 1 / 16, "--precision", "float32", "--decay")
 
 
 def train_one_epoch(embedded, run):
