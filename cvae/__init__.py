@@ -3,7 +3,10 @@
 import cvae
 
 run = cvae.load_run("demo/run")
-run.generate(["white sheep in the snow"], count=4, seed=0).save("pictures")
+run.generate(["White sheep on a mountain under blue sky"], count=4, seed=0).save("pictures")
+
+Errors that a user can cause are `UserError`s; their messages name options as the command line does, `--best-of` for
+`best_of`.
 """
 
 import pathlib

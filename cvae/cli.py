@@ -48,10 +48,12 @@ def _add_train(commands: Any) -> None:
 
 def _train(arguments: argparse.Namespace) -> None:
     from cvae.log import best_epoch, describe_epoch
-    from cvae.runs import Run
+    from cvae.runs import BEST, Run
     from cvae.training.loop import folder_for, train
 
     folder = folder_for(arguments.variant, arguments.run)
+    if arguments.resume and arguments.run and not folder.exists():
+        print(f"note: {folder} is not there; a run is begun in it.")
     trained: list[pathlib.Path] = []
     history = train(
         arguments.variant,
@@ -63,9 +65,12 @@ def _train(arguments: argparse.Namespace) -> None:
         on_epoch=trained.append,
         prompts=read_prompts(arguments.prompts),
     )
-    run = Run(folder)
-    done = f"{counted(len(history), 'epoch')}: {describe_epoch(best_epoch(history))}; in {folder}"
+    run, best = Run(folder), best_epoch(history)
+    done = f"{counted(len(history), 'epoch')}: {describe_epoch(best)}; in {folder}"
     if trained:
+        before = len(history) - len(trained)
+        if best["epoch"] <= before:
+            print(f"note: the epochs after {before} brought nothing better; {run.folder / BEST} is as it was.")
         print(f"Trained {run.variant_name} for {done}.")
     else:
         print(f"{run.variant_name} was trained already for {done}; a larger --epochs trains it on.")
@@ -287,13 +292,15 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Runs the command line; a user's error ends it with a sentence and exit code 2."""
-    again = "run the same command again" + (" with --resume" if sys.argv[1:2] == ["train"] else "")
+    # What else a command does is begun anew.
+    going_on = {"train": " with --resume to go on", "compare": " to go on"}
+    again = "run the same command again" + going_on.get("".join(sys.argv[1:2]), "")
 
     def run() -> None:
         arguments = build_parser().parse_args()
         arguments.function(arguments)
 
-    run_command(run, f"{again} to go on")
+    run_command(run, again)
 
 
 def command() -> None:

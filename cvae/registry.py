@@ -143,7 +143,7 @@ class System:
                 raise UserError(f"there is no command `{name}`; the {self.name} has: {known}.")
             near = [variant for variant in able if variant in self.variants] or able
             whose = variant_name or f"the {self.name}"
-            raise UserError(f"{whose} has no `{name}`; that is for runs of: {', '.join(near)}.")
+            raise UserError(f"{whose} has no `{name}`; name a run of what has it: {', '.join(near)}.")
         return resolve(self.commands.get(name) or self.image_commands[name][0])
 
     def has(self, command: str) -> bool:

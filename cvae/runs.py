@@ -24,10 +24,12 @@ from cvae.registry import System, import_models, resolve, system_of
 from preprocess.embedding.encoders import EncoderRecord
 from preprocess.shards.read import DataInfo, read_info
 from preprocess.utils.errors import UserError
-from preprocess.utils.files import write_json
+from preprocess.utils.files import PARTIAL, write_json
 from preprocess.utils.quiet import import_keras
 
 BEST, LAST, CONFIG = "best.keras", "last.keras", "run.json"
+# All that a training leaves before its first epoch is finished. In a flow's autoencoder/ is a run of its own.
+SCAFFOLD = (CONFIG, "tensorboard", "prompts.npz", "samples", "latents", "autoencoder")
 
 
 class Run:
@@ -102,7 +104,7 @@ class Run:
         """
         path = self.folder / file_name
         if not path.is_file():
-            if (self.folder / LAST).is_file():
+            if has_work(self.folder):
                 raise UserError(f"{self} has lost its {file_name}; put it back, or {_anew(path)}")
             raise UserError(
                 f"{self} has no {file_name}, which the first finished epoch leaves; train it with "
@@ -150,8 +152,8 @@ class Run:
         Raises:
             UserError: the run has no model yet; prompts or options that cannot be.
         """
-        prompts = [prompts] if isinstance(prompts, str) else list(prompts)
-        return self.call("generate", prompts, count, seed, **options)
+        several = list(prompts) if isinstance(prompts, (list, tuple)) else [prompts]
+        return self.call("generate", several, count, seed, **options)
 
     def evaluate(self, data: str | None = None, count: int = 1000, seed: int = 0, **options: Any) -> Any:
         """Measures it on held-out images, and writes evaluation.json and evaluation.png.
@@ -185,6 +187,11 @@ class Run:
         import_keras()  # quietly, before what needs it
         return resolve(self.variant.open_drawer)(self, **options)
 
+    def check_draws_prompts(self) -> None:
+        """Raises a UserError for a run whose model takes no prompts."""
+        if self.variant.condition_prompts is None:
+            raise UserError(f"{self} is a {self.variant_name}, which draws nothing from prompts; name another run.")
+
     def condition(self, prompts: list[str], clip: str | None = None) -> Any:
         """What its model is conditioned on for prompts, float32 (n, c).
 
@@ -200,8 +207,7 @@ class Run:
 
     def condition_by(self, encode_texts: Callable[[list[str]], Any], prompts: list[str]) -> Any:
         """As `condition`, with what embeds texts."""
-        if self.variant.condition_prompts is None:
-            raise UserError(f"{self} is a {self.variant_name}, which draws nothing from prompts; name another run.")
+        self.check_draws_prompts()
         return resolve(self.variant.condition_prompts)(prompts, self.variant, encode_texts)
 
 
@@ -217,6 +223,13 @@ def load_run(folder: str | pathlib.Path) -> Run:
 def is_run(folder: pathlib.Path) -> bool:
     """Whether a folder holds a run.json."""
     return (folder / CONFIG).is_file()
+
+
+def has_work(folder: pathlib.Path) -> bool:
+    """Whether a run folder holds what must not be lost: finished epochs, a model, or what was drawn with it."""
+    return folder.is_dir() and any(
+        entry.name not in SCAFFOLD and not entry.name.startswith(PARTIAL) for entry in folder.iterdir()
+    )
 
 
 def _read_config(folder: pathlib.Path) -> dict[str, Any]:

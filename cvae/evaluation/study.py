@@ -68,10 +68,13 @@ def make_study(
     check_whole("seed", seed, 0)
     if pathlib.Path(out).is_dir():
         raise UserError(f"{out} is a folder; name a file for the page, such as {pathlib.Path(out) / 'study.html'}.")
+    if pathlib.Path(out).suffix not in (".html", ".htm"):
+        raise UserError(f"{out} is no page's name; end it in .html.")
     if pathlib.Path(run_a).resolve() == pathlib.Path(run_b).resolve():
         raise UserError("both runs are the same; name two to compare.")
     runs = [load_run(run_a), load_run(run_b)]
     for run in runs:
+        run.check_draws_prompts()
         run.find_model()
     count = max(pairs, DIVERSE_PICTURES)
     pictures = [to_uint8(draw_prompts(run, list(prompts), count, seed, clip)) for run in runs]

@@ -11,7 +11,7 @@ import numpy as np
 from cvae.utils.arrays import to_uint8
 from cvae.utils.plots import render_grid
 from preprocess.utils.errors import UserError, counted
-from preprocess.utils.files import atomic_path, check_no_file, numbered_file, numbered_folder
+from preprocess.utils.files import atomic_path, check_no_file, check_writable, numbered_file, numbered_folder
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -92,13 +92,18 @@ class Pictures(Sequence[list[Any]]):
             return path
         folder = numbered_folder(pathlib.Path(out))
         for name, pictures in zip(self.names, self):
-            for number, picture in enumerate(pictures, 1):
-                with atomic_path(folder / f"{name}-{number}.png") as partial:
+            for heading, picture in zip(self._in_file_names(), pictures):
+                with atomic_path(folder / f"{name}-{heading}.png") as partial:
                     picture.save(partial)
         # Last, so that a folder with a grid is whole.
         with atomic_path(folder / "grid.png") as partial:
             self.grid().save(partial)
         return folder / "grid.png"
+
+    def _in_file_names(self) -> list[str]:
+        """What tells the pictures of a row apart in their files' names: their headings, or else their numbers."""
+        headed = list(dict.fromkeys(map(slug, self.headings)))
+        return headed + [str(number) for number in range(1, self.arrays.shape[1] - len(headed) + 1)]
 
 
 def is_file_name(out: str | pathlib.Path) -> bool:
@@ -107,7 +112,7 @@ def is_file_name(out: str | pathlib.Path) -> bool:
 
 
 def check_output(out: str | pathlib.Path) -> None:
-    """Raises a UserError for an unusable output: a file where a folder should be, or in place of its folder."""
+    """Raises a UserError for an unusable output: a file in a folder's place, or where nothing can be written."""
     path = pathlib.Path(out)
     if is_file_name(path):
         path = path.parent
@@ -116,6 +121,7 @@ def check_output(out: str | pathlib.Path) -> None:
             f"{path} has the ending of a file that is no picture's; end it in {', '.join(ENDINGS)}, or name a folder."
         )
     check_no_file(path)
+    check_writable(path)
 
 
 def slug(text: str, length: int = 60) -> str:

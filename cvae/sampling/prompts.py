@@ -1,6 +1,7 @@
 """The project's prompts, and prompts turned into embeddings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,11 +21,13 @@ PROMPTS = (
 )
 
 
-def check_prompts(prompts: list[str] | tuple[str, ...]) -> None:
-    """Raises a UserError for no prompt, or an empty one."""
+def check_prompts(prompts: Sequence[Any]) -> None:
+    """Raises a UserError for no prompt, an empty one, or one that is no text."""
     if not prompts:
         raise UserError('give a prompt, in quotes, such as "white sheep in the snow".')
-    if not all(isinstance(prompt, str) and prompt.strip() for prompt in prompts):
+    if not all(isinstance(prompt, str) for prompt in prompts):
+        raise UserError('a prompt must be a text, such as "white sheep in the snow".')
+    if not all(prompt.strip() for prompt in prompts):
         raise UserError("a prompt is empty; write what the picture should show.")
 
 

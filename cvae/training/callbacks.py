@@ -1,8 +1,12 @@
 """What happens around an epoch of training: seeds, checkpoints, grids and a bar."""
 
+import contextlib
 import pathlib
+import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -96,7 +100,7 @@ def peak_memory() -> float | None:
 
 
 class RunWriter(keras.callbacks.Callback):
-    """After each epoch writes log.csv, loss.png, best.keras if it is the best, and last.keras last of all.
+    """After each epoch writes loss.png, best.keras if it is the best, log.csv, and last.keras last of all.
 
     Args:
         run: the run folder.
@@ -113,14 +117,48 @@ class RunWriter(keras.callbacks.Callback):
         if broken := [name for name, value in row.items() if not np.isfinite(value)]:
             raise UserError(f"{broken[0]} is {row[broken[0]]} in epoch {epoch + 1}; try a lower --learning-rate.")
         self.history.append(row)
-        write_log(self.run, self.history)
         losses = [{name: row[name] for name in row if name not in GAUGES} for row in self.history]
         save_curves(self.run / "loss.png", losses)
-        if best_epoch(self.history) is row:
-            with atomic_path(self.run / BEST) as partial, averaged_weights(self.model):
-                self.plain = save_without_optimizer(self.model, partial, self.plain)
-        with atomic_path(self.run / LAST) as partial:
-            self.model.save(partial)
+        # Written first and named last, so that a kill hardly ever comes between the files.
+        with atomic_path(self.run / LAST) as last:
+            self.model.save(last)
+            if best_epoch(self.history) is row:
+                with atomic_path(self.run / BEST) as best, averaged_weights(self.model):
+                    self.plain = save_without_optimizer(self.model, best, self.plain)
+            write_log(self.run, self.history)
+
+
+class Interrupt(keras.callbacks.Callback):
+    """Ends a training at Ctrl-C where Keras swallows it: on JAX a training waits in a bare `except` for each step."""
+
+    def __init__(self):
+        super().__init__()
+        self.caught = False
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Notes each Ctrl-C that comes meanwhile, and handles it as before; in the main thread, which alone can."""
+        before = signal.getsignal(signal.SIGINT)
+        if not callable(before) or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(number, frame):
+            self.caught = True
+            before(number, frame)
+
+        signal.signal(signal.SIGINT, note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if self.caught:
+            raise KeyboardInterrupt
+
+    def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.on_train_batch_end(batch)
 
 
 class GridPainter(keras.callbacks.Callback):

@@ -90,6 +90,8 @@ def folder_for(variant_name: str | None, folder: str | pathlib.Path | None) -> p
     """
     if not variant_name and not folder:
         raise UserError("name a variant to train, such as 64-image, or with --run and --resume a run to go on with.")
+    if folder is not None and not str(folder).strip():
+        raise UserError("the name of the run folder is empty; name one with --run, such as runs/64-image.")
     if variant_name:
         find_variant(variant_name)
     return pathlib.Path(folder or f"runs/{variant_name}")
@@ -114,32 +116,35 @@ def _fit(
     on_epoch: Callable[[pathlib.Path], Any] | None,
 ) -> None:
     keras = import_keras()
-    from cvae.training.callbacks import Gauges, ProgressBar, RunWriter, SeedByEpoch
+    from cvae.training.callbacks import Gauges, Interrupt, ProgressBar, RunWriter, SeedByEpoch
 
-    settings = task.settings
+    settings, interrupt = task.settings, Interrupt()
     callbacks = [
+        interrupt,
         SeedByEpoch(settings.seed),
         keras.callbacks.LearningRateScheduler(settings.learning_rate_of),
         # Before those that write what it measures.
         Gauges(task.steps * settings.batch_size),
         keras.callbacks.TensorBoard(run.folder / "tensorboard", write_graph=False),
-        ProgressBar(bar, settings.epochs, task.steps),
         *task.callbacks(run),
         # Last of those that write, since its checkpoint is what marks an epoch as done.
         RunWriter(run.folder, history),
+        # It shows the losses of epochs that are done.
+        ProgressBar(bar, settings.epochs, task.steps),
     ]
     if on_epoch:
         callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: on_epoch(run.folder)))
     try:
-        model.fit(
-            task.dataset("train", first_epoch=len(history)),
-            validation_data=task.dataset("val") if task.validates else None,
-            epochs=settings.epochs,
-            initial_epoch=len(history),
-            steps_per_epoch=task.steps,
-            callbacks=callbacks,
-            shuffle=False,
-            verbose=0,
-        )
+        with interrupt.watched():
+            model.fit(
+                task.dataset("train", first_epoch=len(history)),
+                validation_data=task.dataset("val") if task.validates else None,
+                epochs=settings.epochs,
+                initial_epoch=len(history),
+                steps_per_epoch=task.steps,
+                callbacks=callbacks,
+                shuffle=False,
+                verbose=0,
+            )
     except import_tensorflow().errors.DataLossError:
         raise UserError(f"a shard in {task.config['data']} is damaged; delete that folder and make it again.") from None

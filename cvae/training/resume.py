@@ -7,7 +7,7 @@ from typing import Any
 
 from cvae.log import LOG, Row, read_log
 from cvae.registry import find_variant, resolve
-from cvae.runs import CONFIG, LAST, Run
+from cvae.runs import BEST, CONFIG, LAST, Run, has_work, is_run
 from cvae.training.settings import NAMES, Settings, check_given
 from cvae.training.task import Task
 from preprocess.utils.errors import UserError, counted
@@ -27,18 +27,22 @@ def open_training(
     Args: see `cvae.training.loop.train`.
 
     Raises:
-        UserError: the folder is in the way: a folder that is not a run is neither resumed nor removed.
+        UserError: the folder is in the way: a folder that is not a run is neither resumed nor removed. Or the run has
+            lost one of its models.
     """
     check_given(given)
     check_no_file(folder)
-    run = None if is_fresh(folder) else Run(folder)
-    # A run without a finished epoch holds nothing to lose.
-    begun = run is not None and any(folder.rglob(LAST))
+    run = _open_run(folder, overwrite)
+    # A flow's autoencoder is a stage, and a run of its own.
+    begun = run is not None and (has_work(folder) or has_work(folder / "autoencoder"))
     if run and begun and not overwrite:
         if not resume:
             raise UserError(
                 f"{folder} holds a run already; add --resume to go on with it, or --overwrite to begin anew."
             )
+        if has_work(folder):
+            for name in (LAST, BEST):
+                run.find_model(name)
         return _continued(run, variant_name, data, given), True
     if run and (variant_name is None or (resume and variant_name == run.variant_name)):
         # Begun anew as it was begun, but for what is given now. Version 0.1 did not keep what was given.
@@ -48,6 +52,18 @@ def open_training(
     if variant_name is None:
         raise UserError(f"{folder} holds no run to go on with; give --variant to begin one.")
     return _open_task(variant_name, data, given), False
+
+
+def _open_run(folder: pathlib.Path, overwrite: bool) -> Run | None:
+    """The run in a folder; None for none, and for a damaged one that is to be overwritten."""
+    if is_fresh(folder):
+        return None
+    try:
+        return Run(folder)
+    except UserError:
+        if overwrite and is_run(folder):
+            return None
+        raise
 
 
 def _open_task(variant_name: str, data: Any, given: Mapping[str, Any]) -> Task:
@@ -78,6 +94,10 @@ def _continued(run: Run, variant_name: str | None, data: Any, given: Mapping[str
         if name != "epochs" and name in given and given[name] not in (None, old) and old is not None:
             differing[name.replace("_", "-")] = f"{old}, not {given[name]}"
     settings = _lengthened(run, before, given.get("epochs") or before.epochs)
+    # Not "download", which names no folder.
+    place = pathlib.Path(run.config["data"] or "")
+    if not data and place.is_absolute() and not place.exists():
+        raise UserError(f"the data of {run}, {place}, are not there any more; give --data where they are.")
     task = _open_task(run.variant_name, data or run.config["data"], dataclasses.asdict(settings))
     if not differing:
         task.check_fits(run)

@@ -109,8 +109,9 @@ def warn_of_few_steps(variant: Variant, settings: Settings, epoch_steps: int) ->
     steps = settings.epochs * epoch_steps
     if steps < variant.least_steps:
         epochs = counted(settings.epochs, "epoch")
+        smaller = ", or a smaller --batch-size" if settings.batch_size > SMALLEST_BATCH else ""
         print(
             f"note: {epochs} of {counted(epoch_steps, 'step')} are {steps:,} steps in all. "
-            f"Below {variant.least_steps:,} steps pictures are known to come out as noise or blur: give more --epochs, "
-            "or a smaller --batch-size."
+            f"Below {variant.least_steps:,} steps pictures are known to come out as noise or blur: give more --epochs"
+            f"{smaller}."
         )

@@ -168,6 +168,7 @@ def save_curves(path: PathLike, history: Sequence[dict[str, Any]]) -> None:
         for key, label in curves:
             axis.plot(epochs, [row[key] for row in history], label=label)
         axis.set(title=name, xlabel="epoch")
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
         # The first validations after a start can be far off, before BatchNorm's averages settle.
         values = [row[key] for row in history[len(history) // 5 :] for key, _ in curves]

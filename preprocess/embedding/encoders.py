@@ -215,7 +215,8 @@ class EncoderRecord:
                 )
             if encoder.weights_sha256 != self.clip["weights_sha256"]:
                 raise UserError(
-                    f"{spec} has other weights than the {name} that embedded the model's data; give --clip that file."
+                    f"{spec} is not the {name} that embedded the model's data: the hash of its weights, or of its "
+                    "class's file, is another; give --clip the one that did."
                 )
             encoder.set_precision(self.precision)
             yield encoder

@@ -76,7 +76,9 @@ def read_info(folder: PathLike) -> DataInfo:
             raise UserError(f"{folder} has no embeddings yet; run `python clip_wrapper.py {folder}` first.")
         if manifest["kind"] != "embedded":
             raise UserError(f"{folder} holds no shards; prepare its images first, then run clip_wrapper.py on those.")
-        check_shards(folder, manifest["shards"], MADE_BY)
+        check_shards(
+            folder, manifest["shards"], f"python clip_wrapper.py SHARDS --clip {manifest['clip_spec']} --out {folder}"
+        )
         return _info_of(folder, manifest)
     except (KeyError, TypeError) as error:
         raise UserError(f"{folder}'s manifest is damaged ({error}); make the folder again with `{MADE_BY}`.") from None

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -44,7 +45,9 @@ def check_shards(folder: PathLike, shards: dict[str, dict[str, int]], made_by: s
     """Raises a UserError unless a folder holds every shard of its manifest's {name: {"count", "bytes"}}, whole."""
     for name, shard in shards.items():
         if not is_whole(pathlib.Path(folder) / name, shard["bytes"]):
-            raise UserError(f"{folder} lacks {name} or has only a part of it; run `{made_by}` again, which mends that.")
+            raise UserError(
+                f"{folder} lacks {name} or has only a part of it; make it again, which mends that: `{made_by}`."
+            )
 
 
 def check_inputs_outside(folder: PathLike, inputs: Iterable[PathLike]) -> None:
@@ -59,6 +62,16 @@ def check_no_file(folder: PathLike) -> None:
     for part in (pathlib.Path(folder), *pathlib.Path(folder).parents):
         if part.is_file():
             raise UserError(f"{part} is a file; name a folder for the output.")
+
+
+def check_writable(folder: PathLike) -> None:
+    """Raises a UserError if nothing can be written into a folder, or where it would be made."""
+    folder = pathlib.Path(folder)
+    there = next(part for part in (folder, *folder.parents) if part.is_dir())
+    try:
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise UserError(f"{there} cannot be written into ({error.strerror}); choose another --out.") from None
 
 
 def numbered_file(path: PathLike) -> pathlib.Path:

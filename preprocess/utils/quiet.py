@@ -1,10 +1,18 @@
 """TensorFlow, alone or under Keras, without its banners."""
 
 import contextlib
+import importlib.util
+import json
 import os
+import pathlib
 import sys
 import types
 from collections.abc import Iterator
+
+from preprocess.utils.errors import UserError
+
+# Keras' backends that everything here is tested with.
+BACKENDS = ("tensorflow", "jax")
 
 
 def _duplicate_of_standard_error() -> int | None:
@@ -32,8 +40,27 @@ def _no_standard_error() -> Iterator[None]:
         os.close(nowhere)
 
 
+def _check_backend() -> None:
+    home = pathlib.Path(os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras")
+    named = os.environ.get("KERAS_BACKEND")
+    if not named:
+        try:
+            named = json.loads((home / "keras.json").read_text())["backend"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+    if named not in BACKENDS:
+        raise UserError(f"there is no backend {named} here; set KERAS_BACKEND to one of: {', '.join(BACKENDS)}.")
+    if not importlib.util.find_spec(named):
+        raise UserError(f"the backend {named} is not installed; install it, or set KERAS_BACKEND to another.")
+
+
 def import_tensorflow() -> types.ModuleType:
-    """Imports TensorFlow and returns it. Its log shows fatal errors only, unless TF_CPP_MIN_LOG_LEVEL is set."""
+    """Imports TensorFlow and returns it. Its log shows fatal errors only, unless TF_CPP_MIN_LOG_LEVEL is set.
+
+    Raises:
+        UserError: Keras, which it imports, is to use a backend that is not installed, or none that this project uses.
+    """
+    _check_backend()
     # All of a GPU's memory at once would leave none to CLIP's process, or to JAX.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3":
@@ -49,7 +76,11 @@ def import_tensorflow() -> types.ModuleType:
 
 
 def import_keras() -> types.ModuleType:
-    """Imports Keras and returns it, with whichever backend KERAS_BACKEND names."""
+    """Imports Keras and returns it, with whichever backend KERAS_BACKEND or Keras' own settings name.
+
+    Raises:
+        UserError: see `import_tensorflow`.
+    """
     # First and quietly, since Keras imports it for its data pipelines on every backend.
     import_tensorflow()
     import keras

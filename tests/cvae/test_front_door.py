@@ -79,3 +79,5 @@ def test_a_single_prompt_is_one_prompt(run):
 def test_a_training_needs_a_variant_or_a_run():
     with pytest.raises(UserError, match="name a variant to train"):
         cvae.train()
+    with pytest.raises(UserError, match="the name of the run folder is empty"):
+        cvae.train("64-image", run="")

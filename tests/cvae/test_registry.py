@@ -183,7 +183,7 @@ def test_an_option_says_what_it_can_be():
 @pytest.mark.parametrize("command", ["generate", "evaluate", "vary"])
 def test_a_variant_that_lacks_a_command_says_which_have_it(command):
     system = registry.system_of("64-autoencoder")
-    with pytest.raises(UserError, match=f"64-autoencoder has no `{command}`; that is for runs of: .*64-flow"):
+    with pytest.raises(UserError, match=f"64-autoencoder has no `{command}`; name a run of what has it: .*64-flow"):
         system.command(command, "64-autoencoder")
     assert "64-autoencoder" not in registry.variants_with(command)
     assert "celeba-wgan-gp" not in registry.variants_with("edit")

@@ -43,12 +43,18 @@ def condition_prompts(
     condition, parts = variant.condition, []
     if condition in ("attributes", "both"):
         for prompt in prompts:
-            if condition == "attributes" and not attributes_of(prompt):
-                print(f"note: no word in '{prompt}' describes a face; words such as {', '.join(WORDS)} do.")
+            if condition == "attributes":
+                note_no_attributes(prompt)
         parts.append(np.stack([vector_of(prompt) for prompt in prompts]))
     if condition != "attributes":
         parts.append(encode_texts(list(prompts)))
     return np.concatenate(parts, axis=1)
+
+
+def note_no_attributes(text: str) -> None:
+    """Prints a note where a text says nothing about a face that is understood."""
+    if not attributes_of(text):
+        print(f"note: no word in '{text}' describes a face; words such as {', '.join(WORDS)} do.")
 
 
 def condition_attributes(run: Run, attributes: np.ndarray, clip: str | None = None) -> np.ndarray:

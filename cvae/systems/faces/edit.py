@@ -9,7 +9,7 @@ import numpy as np
 from cvae.runs import Run
 from cvae.sampling.pictures import Pictures
 from cvae.sampling.prompts import check_prompts
-from cvae.systems.faces.conditions import condition_attributes
+from cvae.systems.faces.conditions import condition_attributes, note_no_attributes
 from cvae.systems.faces.judge import MAX_PORTRAITS, guess, train_judge
 from cvae.systems.faces.portraits import IMAGE_SIZE, read_portraits
 from preprocess.celeba.attributes import ATTRIBUTES, HAIR_COLOURS, describe, find_attribute, vector_of
@@ -96,6 +96,7 @@ def edit(
         own = guess_attributes(run, pixels)
         print(f"note: the portrait is taken for {describe(own)}; say otherwise with --described.")
     else:
+        note_no_attributes(described)
         own = vector_of(described)
     labels = [f"{'with' if value else 'without'} {name.replace('_', ' ')}" for name, value in changes]
     others = [change(own, *one) for one in changes]

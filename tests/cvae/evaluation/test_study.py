@@ -31,6 +31,9 @@ class FakeRun:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
 
+    def check_draws_prompts(self):
+        pass
+
     def find_model(self):
         return self.folder
 
@@ -77,13 +80,19 @@ def test_each_side_shows_the_run_that_it_stands_for_and_as_often_as_the_other(pa
         assert left[:4] != ["a", "b", "a", "b"] or left[4:8] != ["a", "b", "a", "b"], "drawn by lot"
 
 
-def test_what_makes_no_page(page, run, tmp_path):
+def test_what_makes_no_page(page, run, digit_run, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="the same"):
         study.make_study(run, run, tmp_path / "page.html")
     with pytest.raises(UserError, match="not a run folder"):
         study.make_study(run, tmp_path, tmp_path / "page.html")
     with pytest.raises(UserError, match="is a folder"):
         study.make_study(run, tmp_path / "b", tmp_path)
+    with pytest.raises(UserError, match=r"page.png is no page's name; end it in .html"):
+        study.make_study(run, tmp_path, tmp_path / "page.png")
+    # Before anything is drawn.
+    monkeypatch.setattr(study, "draw_prompts", None)
+    with pytest.raises(UserError, match="is a mnist-clip-vae, which draws nothing from prompts"):
+        study.make_study(run, digit_run, tmp_path / "page.html")
     with pytest.raises(UserError, match="--pairs"):
         page(pairs=0)
 

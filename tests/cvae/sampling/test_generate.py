@@ -55,6 +55,12 @@ def test_empty_prompts_are_errors(run, prompts):
         Run(run).generate(prompts)
 
 
+@pytest.mark.parametrize("prompts", [3, ["a cow", None]])
+def test_what_is_no_text_is_no_prompt(run, prompts):
+    with pytest.raises(UserError, match="a prompt must be a text"):
+        Run(run).generate(prompts)
+
+
 def test_no_prompt_at_all_is_an_error(run):
     with pytest.raises(UserError, match="give a prompt, in quotes"):
         Run(run).generate([])
@@ -111,7 +117,10 @@ class Encoder:
 
 
 def test_an_encoder_that_is_not_the_datas_gives_one_sentence(run, tmp_path):
-    for dim, message in ((4, "gives embeddings of 4 numbers, the model's data have 512"), (512, "other weights")):
+    for dim, message in (
+        (4, "gives embeddings of 4 numbers, the model's data have 512"),
+        (512, "the hash of its weights"),
+    ):
         path = tmp_path / f"encoder_{dim}.py"
         path.write_text(ENCODER.format(dim=dim))
         process = command("-m", "cvae", "generate", "--run", run, "a cow", "--clip", f"{path}:Encoder")

@@ -42,6 +42,16 @@ def test_a_folder_holds_each_and_the_grid(pictures, tmp_path):
     assert pictures.save(tmp_path / "out") == tmp_path / "out" / "3" / "grid.png"
 
 
+def test_pictures_under_headings_are_named_by_them(pictures, tmp_path):
+    headed = Pictures(pictures.arrays, ["changed", "decoded"], ["photo", "decoded"], headings=["given"])
+    headed.save(tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {f"{row}-{one}.png" for row in ("photo", "decoded") for one in ("given", 1, 2)} | {"grid.png"}
+    # Alike, they cannot tell pictures apart.
+    alike = Pictures(pictures.arrays, ["a", "b"], headings=["with hat", "with hat", "all"])
+    assert len(set(alike._in_file_names())) == 3
+
+
 @pytest.mark.parametrize(
     ("text", "name"),
     [
@@ -72,6 +82,16 @@ def test_an_output_in_place_of_a_file_or_below_one_is_an_error(tmp_path, name):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UserError, match="notes.txt is a file"):
         check_output(tmp_path / name)
+
+
+def test_an_output_that_cannot_be_written_is_an_error_before_drawing(tmp_path, monkeypatch):
+    def refuse(dir):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    for out in (tmp_path / "new" / "cow.png", tmp_path / "new"):
+        with pytest.raises(UserError, match=r"cannot be written into \(Permission denied\); choose another --out"):
+            check_output(out)
 
 
 def test_they_say_what_they_are():

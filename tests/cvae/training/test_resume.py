@@ -4,8 +4,9 @@ import shutil
 import numpy as np
 import pytest
 
-from cvae.log import read_log
-from cvae.runs import LAST, Run
+from cvae.log import LOG, read_log, write_log
+from cvae.runs import BEST, CONFIG, LAST, Run
+from cvae.training.callbacks import RunWriter
 from cvae.training.loop import train
 from cvae.training.resume import open_training
 from preprocess.utils.errors import UserError
@@ -107,20 +108,90 @@ def test_a_run_goes_on_only_with_the_data_that_it_began_with(run, tmp_path):
         train(None, None, changed, {"epochs": 3}, resume=True)
 
 
-def test_a_run_without_a_finished_epoch_begins_as_it_was_asked_for(embedded, tmp_path):
+def test_a_run_without_a_finished_epoch_begins_as_it_was_asked_for(embedded, tmp_path, monkeypatch):
     folder = tmp_path / "run"
 
-    def stop(folder):
-        (folder / LAST).unlink()
+    def interrupt(*arguments):
         raise KeyboardInterrupt
 
+    monkeypatch.setattr(RunWriter, "on_epoch_end", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        train("64-image", embedded, folder, SMALL | {"epochs": 1}, on_epoch=stop)
+        train("64-image", embedded, folder, SMALL | {"epochs": 1})
+    assert (folder / "samples" / "epoch-0001.png").is_file()
     task, begun = open_training(None, None, folder, {}, resume=True)
     assert not begun and task.variant_name == "64-image" and task.config["data"] == str(embedded.resolve())
     assert (task.settings.epochs, task.settings.width, task.settings.batch_size) == (1, 1 / 16, 8)
     task, _ = open_training("64-text", embedded, folder, {"epochs": 5})
     assert task.variant_name == "64-text" and task.settings.width == 1
+
+
+@pytest.mark.parametrize(
+    ("lost", "words"),
+    [
+        ([LAST], "has lost its last.keras; .* to keep best.keras, which still draws"),
+        ([BEST], "has lost its best.keras"),
+        # What was drawn is all that is left.
+        ([LAST, BEST, LOG, "loss.png"], "has lost its last.keras"),
+    ],
+)
+def test_a_run_that_has_lost_a_file_is_never_begun_anew_unasked(run, embedded, tmp_path, lost, words):
+    damaged = shutil.copytree(run, tmp_path / "run")
+    (damaged / "generated").mkdir(exist_ok=True)
+    for name in lost:
+        (damaged / name).unlink()
+    before = sorted(damaged.rglob("*"))
+    for epochs in (2, 3):
+        with pytest.raises(UserError, match=words):
+            train(None, None, damaged, {"epochs": epochs}, resume=True)
+    with pytest.raises(UserError, match="holds a run already; add --resume"):
+        train("64-text", embedded, damaged, SMALL)
+    assert sorted(damaged.rglob("*")) == before
+
+
+def test_a_run_whose_model_is_cut_short_is_not_called_trained(run, tmp_path):
+    damaged = shutil.copytree(run, tmp_path / "run")
+    (damaged / BEST).write_bytes((run / BEST).read_bytes()[:1000])
+    with pytest.raises(UserError, match="best.keras is damaged; train again with --overwrite, or with another --run"):
+        train(None, None, damaged, resume=True)
+
+
+def test_a_damaged_run_json_can_be_overwritten(run, embedded, tmp_path):
+    damaged = shutil.copytree(run, tmp_path / "run")
+    (damaged / CONFIG).write_text("{")
+    with pytest.raises(UserError, match="is damaged"):
+        train("64-image", embedded, damaged, SMALL, resume=True)
+    _, begun = open_training("64-image", embedded, damaged, SMALL, overwrite=True)
+    assert not begun
+    with pytest.raises(UserError, match="give --variant to begin one"):
+        open_training(None, embedded, damaged, SMALL, overwrite=True)
+
+
+def test_a_flow_that_has_lost_its_model_keeps_what_it_drew(flow_run, tmp_path):
+    damaged = shutil.copytree(flow_run, tmp_path / "run")
+    (damaged / LAST).unlink()
+    with pytest.raises(UserError, match="has lost its last.keras"):
+        train(None, None, damaged, resume=True)
+    assert (damaged / BEST).is_file()
+
+
+def test_data_that_are_gone_are_named(run, tmp_path):
+    moved = shutil.copytree(run, tmp_path / "run")
+    Run(moved).update(data=str(tmp_path / "gone"))
+    with pytest.raises(UserError, match=r"gone, are not there any more; give --data where they are\."):
+        train(None, None, moved, {"epochs": 3}, resume=True)
+
+
+def test_a_resumed_run_that_is_not_there_and_epochs_in_vain_are_noted(run, embedded, tmp_path):
+    arguments = ("-m", "cvae", "train", "--variant", "64-image", "--data", embedded, *SMALL_OPTIONS)
+    begun = command(*arguments, "--resume", "--run", tmp_path / "typo", "--epochs", 1)
+    assert begun.returncode == 0 and "typo is not there; a run is begun in it." in begun.stdout, begun.stderr
+    # As if the first epoch had been better than any can be.
+    vain = shutil.copytree(run, tmp_path / "run")
+    history = read_log(vain)
+    history[0]["val_loss"] = 0.0
+    write_log(vain, history)
+    longer = command("-m", "cvae", "train", "--resume", "--run", vain, "--epochs", 3)
+    assert "note: the epochs after 2 brought nothing better" in longer.stdout, longer.stderr
 
 
 def test_a_run_keeps_its_prompts(run, embedded, tmp_path):

@@ -39,6 +39,9 @@ def test_what_is_given_counts_and_a_note_says_where_it_is_too_little(capsys):
     assert (settings.epochs, settings.batch_size) == (5, 64)
     warn_of_few_steps(variant, settings, 1028 // 64)
     assert "are 80 steps in all. Below 3,000 steps" in capsys.readouterr().out
+    # A batch that is as small as can be is not to be made smaller.
+    warn_of_few_steps(variant, settings_for(variant, {"epochs": 1, "batch_size": SMALLEST_BATCH}, 1028), 128)
+    assert capsys.readouterr().out.endswith("give more --epochs.\n")
     default = settings_for(variant, {}, 1028)
     warn_of_few_steps(variant, default, 1028 // default.batch_size)
     assert capsys.readouterr().out == ""

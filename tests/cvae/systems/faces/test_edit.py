@@ -64,9 +64,9 @@ def test_a_portrait_is_changed_in_a_grid_and_single_pictures(run, portrait, tmp_
     )  # fmt: skip
     assert process.returncode == 0 and "Drew 4 pictures beside" in process.stdout, process.stderr
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    # As it is, three changes, all of them.
-    assert names == {f"{row}-{n}.png" for row in ("decoded", "changed") for n in range(1, 6)} | {"grid.png"}
-    same = np.asarray(Image.open(tmp_path / "out" / "changed-1.png"), int)
+    shown = ("as-it-is", "with-smiling", "with-blond-hair", "without-eyeglasses", "all-of-these")
+    assert names == {f"{row}-{one}.png" for row in ("decoded", "changed") for one in shown} | {"grid.png"}
+    same = np.asarray(Image.open(tmp_path / "out" / "changed-as-it-is.png"), int)
     assert np.abs(same - np.asarray(Image.open(portrait).crop((0, 10, 89, 99)).resize((64, 64), 3), int)).mean() < 3
 
 
@@ -86,7 +86,7 @@ def test_what_cannot_be_edited_is_said(run, portrait, portraits, tmp_path):
     other.mkdir()
     shutil.copy(run / BEST, other)
     (other / "run.json").write_text(json.dumps(config | {"variant": "celeba-wgan-gp"}))
-    with pytest.raises(UserError, match="celeba-wgan-gp has no `edit`; that is for runs of: celeba-cvae, "):
+    with pytest.raises(UserError, match="celeba-wgan-gp has no `edit`; name a run of what has it: celeba-cvae, "):
         Run(other).call("edit", portrait, add=["Bald"])
     (other / "run.json").write_text(json.dumps(config | {"data": str(tmp_path / "nowhere")}))
     with pytest.raises(UserError, match="added and removed"):
@@ -101,3 +101,6 @@ def test_a_change_that_nobody_can_see_is_said(run, portrait, monkeypatch, capsys
     edit(Run(run), portrait, add=["Smiling", "Bald"], described="a smiling woman")
     output = capsys.readouterr().out
     assert "'with Smiling' changes nothing that can be seen" in output and "'with Bald'" not in output
+    assert "no word in" not in output
+    edit(Run(run), portrait, add=["Bald"], described="a blue elephant")
+    assert "note: no word in 'a blue elephant' describes a face" in capsys.readouterr().out

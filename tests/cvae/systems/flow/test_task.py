@@ -8,7 +8,7 @@ from cvae.evaluation.held_out import read_held_out
 from cvae.evaluation.metrics import psnr
 from cvae.log import read_log
 from cvae.nn import samplers
-from cvae.runs import LAST, Run
+from cvae.runs import BEST, LAST, Run
 from cvae.systems.flow.latents import read_latents
 from cvae.systems.flow.task import FlowTask
 from cvae.training import learned_prior
@@ -74,7 +74,7 @@ def test_an_interruption_in_any_stage_changes_nothing(flow_run, embedded, tmp_pa
 
 
 def test_a_flow_whose_autoencoder_is_gone_does_not_go_on_with_another(flow_run, embedded, tmp_path):
-    for name in ("run.json", LAST, "log.csv"):
+    for name in ("run.json", LAST, BEST, "log.csv"):
         shutil.copy(flow_run / name, tmp_path / name)
     with pytest.raises(UserError, match="autoencoder, whose latents .* is not there any more"):
         train(None, None, tmp_path, resume=True)
@@ -176,4 +176,4 @@ def test_what_a_model_has_no_use_for_is_an_error(flow_run, run):
     assert f"(default: {samplers.DEFAULT.guidance:g})" in usage and f"(default: {samplers.DEFAULT.steps})" in usage
     for options in ((), ("--guidance", 3), ("--best-of", 8)):
         process = command(*draw, flow_run / "autoencoder", "a cow", *options)
-        assert_user_error(process, "64-autoencoder has no `generate`", "runs of: 64-flow, 128-flow")
+        assert_user_error(process, "64-autoencoder has no `generate`", "name a run of what has it: 64-flow, 128-flow")

@@ -64,7 +64,8 @@ def test_the_command_line_varies(flow_run, photograph, tmp_path):
     varied = command("-m", "cvae", "vary", "--run", flow_run, photograph, "--count", 2, "--steps", 2, *out)
     assert varied.returncode == 0 and "Drew 2 pictures" in varied.stdout, varied.stderr
     assert not any(noise in varied.stderr for noise in ("Warning", "E0000", "I0000", "W0000")), varied.stderr
-    assert (tmp_path / "varied" / "grid.png").is_file()
+    names = {path.name.rpartition("-")[2] for path in (tmp_path / "varied").iterdir()}
+    assert names == {"given.png", "1.png", "2.png", "grid.png"}
 
 
 def test_what_cannot_be_varied_is_an_error(flow_run, run, tmp_path):
