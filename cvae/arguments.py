@@ -11,6 +11,14 @@ from preprocess.utils.errors import UserError
 
 SETTINGS_HELP = "default: the variant's own, see below"
 
+EXAMPLES = """examples:
+  cvae variants
+  cvae train --variant 64-flow --data demo/embedded --width 0.25 --batch-size 16 --epochs 30
+  cvae generate --run runs/64-flow "White sheep on a mountain under blue sky"
+
+`cvae COMMAND --help` lists what a command takes; before `train`, see `cvae-preprocess --help` and `cvae-embed --help`.
+"""
+
 
 def defaults_of(systems: Iterable[System]) -> str:
     """What the variants of systems take if nothing is given, those that take the same in one line."""
@@ -21,6 +29,17 @@ def defaults_of(systems: Iterable[System]) -> str:
     lines = [f"  {', '.join(names)}:\n      {what}" for what, names in groups.items()]
     few = f"batches are halved until an epoch has {EPOCH_STEPS} steps, to {SMALLEST_BATCH} images at the least"
     return "defaults:\n" + "\n".join(lines) + f"\n  Where images are few, {few}."
+
+
+def list_of(systems: Iterable[System]) -> str:
+    """What can be trained: a line a system, and one for each of its variants."""
+    lines = []
+    for system in systems:
+        lines.append(f"{system.name}: {system.about}")
+        for name, variant in system.variants.items():
+            cost = f"; {variant.cost}" if variant.cost else ""
+            lines.append(f"  {name:<22} {variant.image_size:>3} px  conditioned on {variant.conditioned_on}{cost}")
+    return "\n".join(lines)
 
 
 def add_settings(parser: Any) -> None:
@@ -43,6 +62,13 @@ def add_settings(parser: Any) -> None:
 def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """What the command line gives of `cvae.training.settings.Settings`."""
     return {name: getattr(arguments, name) for name in NAMES if getattr(arguments, name) is not None}
+
+
+def check_not_empty(arguments: argparse.Namespace) -> None:
+    """Raises a UserError for a file or folder whose name is empty, as a shell's unset variable is."""
+    for name in ("run", "data", "out", "clip"):
+        if getattr(arguments, name, None) == "":
+            raise UserError(f"--{name} is empty; name something, or leave it out.")
 
 
 def add_options(parser: Any, command: str) -> None:

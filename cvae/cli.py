@@ -6,7 +6,17 @@ import sys
 from typing import Any
 
 import cvae
-from cvae.arguments import add_options, add_settings, defaults_of, given_options, given_settings, read_prompts
+from cvae.arguments import (
+    EXAMPLES,
+    add_options,
+    add_settings,
+    check_not_empty,
+    defaults_of,
+    given_options,
+    given_settings,
+    list_of,
+    read_prompts,
+)
 from cvae.registry import find_systems, systems_with, variants_with
 from preprocess.utils.errors import counted, leave, run_command
 
@@ -52,7 +62,7 @@ def _train(arguments: argparse.Namespace) -> None:
     from cvae.training.loop import folder_for, train
 
     folder = folder_for(arguments.variant, arguments.run)
-    if arguments.resume and arguments.run and not folder.exists():
+    if arguments.resume and arguments.run and arguments.variant and not folder.exists():
         print(f"note: {folder} is not there; a run is begun in it.")
     trained: list[pathlib.Path] = []
     history = train(
@@ -254,25 +264,13 @@ def _add_variants(commands: Any) -> None:
 
 
 def _variants(arguments: argparse.Namespace) -> None:
-    for system in find_systems():
-        print(f"{system.name}: {system.about}")
-        for name, variant in system.variants.items():
-            cost = f"; {variant.cost}" if variant.cost else ""
-            print(f"  {name:<22} {variant.image_size:>3} px  conditioned on {variant.conditioned_on}{cost}")
+    print(list_of(find_systems()))
 
 
 COMMANDS = (
     _add_train, _add_variants, _add_generate, _add_image_commands, _add_evaluate, _add_compare, _add_study,
     _add_win_rates, _add_gallery,
 )  # fmt: skip
-
-EXAMPLES = """examples:
-  cvae variants
-  cvae train --variant 64-flow --data demo/embedded --width 0.25 --batch-size 16 --epochs 30
-  cvae generate --run runs/64-flow "White sheep on a mountain under blue sky"
-
-`cvae COMMAND --help` lists what a command takes; before `train`, see `cvae-preprocess --help` and `cvae-embed --help`.
-"""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -293,11 +291,13 @@ def build_parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Runs the command line; a user's error ends it with a sentence and exit code 2."""
     # What else a command does is begun anew.
-    going_on = {"train": " with --resume to go on", "compare": " to go on"}
+    instead = " in place of --overwrite" if "--overwrite" in sys.argv else ""
+    going_on = {"train": f" with --resume{instead} to go on", "compare": " to go on"}
     again = "run the same command again" + going_on.get("".join(sys.argv[1:2]), "")
 
     def run() -> None:
         arguments = build_parser().parse_args()
+        check_not_empty(arguments)
         arguments.function(arguments)
 
     run_command(run, again)

@@ -83,7 +83,9 @@ class Run:
             UserError: the run's data have no embeddings.
         """
         if "clip" not in self.config:
-            raise UserError(f"{self} is a {self.variant_name}, which knows no encoder and no prompts.")
+            raise UserError(
+                f"{self} is a {self.variant_name}, which knows no encoder and no prompts; name another run."
+            )
         return EncoderRecord(self.config["clip"], self.config["clip_spec"], self.config["precision"])
 
     def data_info(self, hint: str) -> DataInfo:
@@ -111,7 +113,7 @@ class Run:
                 f"`cvae train --resume --run {self}`."
             )
         if not zipfile.is_zipfile(path):
-            raise UserError(f"{path} is damaged; {_anew(path)}")
+            raise UserError(f"{path} is damaged; put a copy of it back, or {_anew(path)}")
         return path
 
     def model(self, file_name: str = BEST) -> Any:
@@ -250,8 +252,8 @@ def _read_config(folder: pathlib.Path) -> dict[str, Any]:
 
 def _anew(path: pathlib.Path) -> str:
     """What to do where a model's file is lost."""
-    draws = path.name == LAST and zipfile.is_zipfile(path.with_name(BEST))
-    kept = f" to keep {BEST}, which still draws" if draws else ""
+    has_best = path.name == LAST and zipfile.is_zipfile(path.with_name(BEST))
+    kept = f" to keep {BEST}" if has_best else ""
     return f"train again with --overwrite, or with another --run{kept}."
 
 
@@ -299,4 +301,6 @@ def load_keras(path: pathlib.Path) -> Any:
         zlib.error,
     ) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:150]
-        raise UserError(f"{path} cannot be loaded ({reason}); if the file is damaged, {_anew(path)}") from None
+        raise UserError(
+            f"{path} cannot be loaded ({reason}); if the file is damaged, put a copy of it back, or {_anew(path)}"
+        ) from None

@@ -36,13 +36,13 @@ def open_training(
     # A flow's autoencoder is a stage, and a run of its own.
     begun = run is not None and (has_work(folder) or has_work(folder / "autoencoder"))
     if run and begun and not overwrite:
+        if has_work(folder):
+            _check_whole(run)
         if not resume:
             raise UserError(
-                f"{folder} holds a run already; add --resume to go on with it, or --overwrite to begin anew."
+                f"{folder} holds a run already; add --resume to go on with it, or --overwrite to begin anew, which "
+                "removes it with all that it drew."
             )
-        if has_work(folder):
-            for name in (LAST, BEST):
-                run.find_model(name)
         return _continued(run, variant_name, data, given), True
     if run and (variant_name is None or (resume and variant_name == run.variant_name)):
         # Begun anew as it was begun, but for what is given now. Version 0.1 did not keep what was given.
@@ -50,18 +50,28 @@ def open_training(
         asked = dataclasses.asdict(settings_of(run))
         given = {name: asked[name] for name in run.config.get("given", NAMES)} | dict(given)
     if variant_name is None:
-        raise UserError(f"{folder} holds no run to go on with; give --variant to begin one.")
+        raise UserError(f"{folder} holds no run that says what to train; give --variant to begin one.")
     return _open_task(variant_name, data, given), False
+
+
+def _check_whole(run: Run) -> None:
+    """Raises a UserError for a run that has lost a file that going on needs."""
+    for name in (LAST, BEST):
+        run.find_model(name)
+    if not (run.folder / LOG).is_file():
+        raise UserError(f"{run} has lost its {LOG}; put it back, or begin anew with --overwrite.")
 
 
 def _open_run(folder: pathlib.Path, overwrite: bool) -> Run | None:
     """The run in a folder; None for none, and for a damaged one that is to be overwritten."""
     if is_fresh(folder):
         return None
+    if not is_run(folder):
+        raise UserError(f"{folder} holds files but no {CONFIG}; put a run's back, or name another --run.")
     try:
         return Run(folder)
     except UserError:
-        if overwrite and is_run(folder):
+        if overwrite:
             return None
         raise
 
@@ -74,9 +84,16 @@ def settings_of(run: Run) -> Settings:
     """The `Settings` that a run's run.json holds.
 
     Raises:
-        UserError: they are another version's.
+        UserError: they are damaged, or another version's.
     """
     found = run.settings
+    try:
+        check_given({name: value for name, value in found.items() if name in NAMES and value is not None})
+    except UserError as error:
+        reason = str(error).rstrip(".")
+        raise UserError(
+            f"{run.folder / CONFIG} is damaged ({reason}); put it back, or begin anew with --overwrite."
+        ) from None
     if unknown := set(found) - {field.name for field in dataclasses.fields(Settings)}:
         raise UserError(f"{run} has a setting that this version does not know, {min(unknown)}; use a newer version.")
     return Settings(**found | {"extended": tuple(found.get("extended", ()))})

@@ -2,6 +2,7 @@
 
 import numbers
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -45,7 +46,7 @@ def sentence_of(error: BaseException, again: str) -> str | None:
         return f"interrupted; {again}."
     if isinstance(error, OSError) and error.errno:
         place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror}; put that right or choose another place, then {again}."
+        return f"{place}{error.strerror}; put that right or choose another place, then run the command again."
     return None
 
 
@@ -63,6 +64,8 @@ def run_command(main: Callable[[], Any], again: str = "run the same command agai
 
 def leave() -> None:
     """Ends the process that has done its work, without tearing TensorFlow down, which takes a second."""
+    # There is nothing left to interrupt.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     code = 0
     for stream in (sys.stdout, sys.stderr):
         try:

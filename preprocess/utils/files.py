@@ -60,7 +60,8 @@ def check_inputs_outside(folder: PathLike, inputs: Iterable[PathLike]) -> None:
 def check_no_file(folder: PathLike) -> None:
     """Raises a UserError if an output folder's name is a file's, or begins with one."""
     for part in (pathlib.Path(folder), *pathlib.Path(folder).parents):
-        if part.is_file():
+        # Devices are no folders either.
+        if part.exists() and not part.is_dir():
             raise UserError(f"{part} is a file; name a folder for the output.")
 
 
@@ -136,6 +137,8 @@ def read_manifest(folder: PathLike, made_by: str) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version, complete = manifest["schema_version"], manifest["complete"]
+    except NotADirectoryError:
+        raise UserError(f"{folder} is a file; name a folder that was made as by `{made_by}`.") from None
     except FileNotFoundError:
         raise UserError(f"{folder} has no {MANIFEST}; name a folder that was made as by `{made_by}`.") from None
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,5 +1,6 @@
 """The library from Python, and the commands that come with it."""
 
+import argparse
 import pathlib
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import pytest
 
 import cvae
+from cvae.arguments import check_not_empty
 from preprocess.utils.errors import UserError
 from tests.helpers import ROOT, SMALL, command
 
@@ -69,6 +71,12 @@ def test_pip_installs_the_commands(tmp_path):
     assert (target / "cvae" / "pasture" / "judge.weights.h5").is_file()
     assert (target / "preprocess" / "pasture" / "clip.pt").is_file()
     assert (target / "cvae" / "evaluation" / "study.html").is_file()
+
+
+@pytest.mark.parametrize("option", ["run", "data", "out", "clip"])
+def test_an_empty_name_is_an_error_and_not_a_default(option):
+    with pytest.raises(UserError, match=f"--{option} is empty; name something"):
+        check_not_empty(argparse.Namespace(**{option: ""}))
 
 
 def test_a_single_prompt_is_one_prompt(run):

@@ -33,10 +33,12 @@ def test_what_is_no_run_json_gives_one_sentence(tmp_path, text):
 def test_a_damaged_checkpoint_of_a_run_that_still_draws_says_so(tmp_path):
     run = Run.create(tmp_path, CONFIG)
     (tmp_path / "last.keras").write_bytes(b"PK")
-    with pytest.raises(UserError, match=r"is damaged; train again with --overwrite, or with another --run.$"):
+    with pytest.raises(
+        UserError, match=r"is damaged; put a copy of it back, or train again with --overwrite, or with another --run.$"
+    ):
         run.model("last.keras")
     zipfile.ZipFile(tmp_path / "best.keras", "w").close()
-    with pytest.raises(UserError, match=r"with another --run to keep best.keras, which still draws"):
+    with pytest.raises(UserError, match=r"with another --run to keep best.keras"):
         run.model("last.keras")
     (tmp_path / "best.keras").unlink()
     with pytest.raises(UserError, match="has lost its best.keras; put it back, or train again with --overwrite"):

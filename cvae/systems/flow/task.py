@@ -65,7 +65,7 @@ class FlowTask(ShardTask):
         name, folder, latents = self.variant.autoencoder, run.folder / "autoencoder", run.folder / "latents"
         if (run.folder / LAST).is_file() and not (folder / BEST).is_file():
             raise UserError(
-                f"{folder}, whose latents {run} learns, is not there any more; put it back, or begin anew with "
+                f"{folder / BEST}, whose latents {run} learns, is not there any more; put it back, or begin anew with "
                 "--overwrite."
             )
         if not has_latents_of(folder / BEST, latents):

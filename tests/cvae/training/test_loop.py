@@ -87,14 +87,14 @@ def test_what_is_in_the_way_is_an_error(run, embedded, tmp_path):
         train("64-text", embedded, run, {"seed": 1}, resume=True)
     with pytest.raises(UserError, match="has 2 epochs already"):
         train(None, None, run, {"epochs": 1}, resume=True)
-    with pytest.raises(UserError, match="holds no run to go on with; give --variant"):
+    with pytest.raises(UserError, match="holds no run that says what to train; give --variant"):
         train(None, None, tmp_path / "nothing", resume=True)
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="is a file"):
         train("64-image", embedded, tmp_path / "file", SMALL)
     (tmp_path / "file").unlink()
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(UserError, match="not a run folder.*another --run"):
+    with pytest.raises(UserError, match="holds files but no run.json.*another --run"):
         train("64-image", embedded, tmp_path, SMALL, overwrite=True)
     assert (tmp_path / "thesis.tex").exists()
 

@@ -69,7 +69,7 @@ def test_a_kill_between_log_and_checkpoint_is_mended(run, embedded, tmp_path):
 def test_a_lost_log_is_not_trained_over(embedded, tmp_path):
     train_one_epoch(embedded, tmp_path / "run")
     (tmp_path / "run" / "log.csv").unlink()
-    with pytest.raises(UserError, match="log.csv has 0 rows for 1 epoch"):
+    with pytest.raises(UserError, match="has lost its log.csv"):
         train("64-image", embedded, tmp_path / "run", SMALL, resume=True)
 
 
@@ -128,7 +128,7 @@ def test_a_run_without_a_finished_epoch_begins_as_it_was_asked_for(embedded, tmp
 @pytest.mark.parametrize(
     ("lost", "words"),
     [
-        ([LAST], "has lost its last.keras; .* to keep best.keras, which still draws"),
+        ([LAST], "has lost its last.keras; .* to keep best.keras"),
         ([BEST], "has lost its best.keras"),
         # What was drawn is all that is left.
         ([LAST, BEST, LOG, "loss.png"], "has lost its last.keras"),
@@ -143,7 +143,7 @@ def test_a_run_that_has_lost_a_file_is_never_begun_anew_unasked(run, embedded, t
     for epochs in (2, 3):
         with pytest.raises(UserError, match=words):
             train(None, None, damaged, {"epochs": epochs}, resume=True)
-    with pytest.raises(UserError, match="holds a run already; add --resume"):
+    with pytest.raises(UserError, match=words):
         train("64-text", embedded, damaged, SMALL)
     assert sorted(damaged.rglob("*")) == before
 
@@ -151,7 +151,9 @@ def test_a_run_that_has_lost_a_file_is_never_begun_anew_unasked(run, embedded, t
 def test_a_run_whose_model_is_cut_short_is_not_called_trained(run, tmp_path):
     damaged = shutil.copytree(run, tmp_path / "run")
     (damaged / BEST).write_bytes((run / BEST).read_bytes()[:1000])
-    with pytest.raises(UserError, match="best.keras is damaged; train again with --overwrite, or with another --run"):
+    with pytest.raises(
+        UserError, match="best.keras is damaged; put a copy of it back, or train again with --overwrite"
+    ):
         train(None, None, damaged, resume=True)
 
 
@@ -171,6 +173,18 @@ def test_a_flow_that_has_lost_its_model_keeps_what_it_drew(flow_run, tmp_path):
     (damaged / LAST).unlink()
     with pytest.raises(UserError, match="has lost its last.keras"):
         train(None, None, damaged, resume=True)
+    assert (damaged / BEST).is_file()
+
+
+def test_a_run_json_that_was_edited_wrongly_or_is_lost_is_named(run, embedded, tmp_path):
+    damaged = shutil.copytree(run, tmp_path / "run")
+    Run(damaged).update(settings=Run(damaged).settings | {"epochs": "many"})
+    with pytest.raises(UserError, match=r"run.json is damaged \(--epochs must be a whole number"):
+        train(None, None, damaged, resume=True)
+    (damaged / CONFIG).unlink()
+    for options in ({"resume": True}, {"overwrite": True}, {}):
+        with pytest.raises(UserError, match="holds files but no run.json; put a run's back, or name another --run"):
+            train("64-image", embedded, damaged, SMALL, **options)
     assert (damaged / BEST).is_file()
 
 

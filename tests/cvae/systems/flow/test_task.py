@@ -76,7 +76,7 @@ def test_an_interruption_in_any_stage_changes_nothing(flow_run, embedded, tmp_pa
 def test_a_flow_whose_autoencoder_is_gone_does_not_go_on_with_another(flow_run, embedded, tmp_path):
     for name in ("run.json", LAST, BEST, "log.csv"):
         shutil.copy(flow_run / name, tmp_path / name)
-    with pytest.raises(UserError, match="autoencoder, whose latents .* is not there any more"):
+    with pytest.raises(UserError, match="best.keras, whose latents .* is not there any more"):
         train(None, None, tmp_path, resume=True)
 
 
