@@ -16,7 +16,7 @@ import json
 import pathlib
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from cvae.log import LOG, Row, best_epoch, read_log
@@ -95,8 +95,12 @@ class Run:
             UserError: the data are gone, with a hint at what to do then; or see `preprocess.shards.read.read_info`.
         """
         if not pathlib.Path(self.config["data"]).is_dir():
-            raise UserError(f"the data of {self}, {self.config['data']}, are not there any more; {hint}.")
+            raise self.data_gone(hint)
         return read_info(self.config["data"])
+
+    def data_gone(self, hint: str) -> UserError:
+        """The error for data that are not there any more, with a hint at what to do."""
+        return UserError(f"the data of {self}, {self.config['data']}, are not there any more; {hint}.")
 
     def find_model(self, file_name: str = BEST) -> pathlib.Path:
         """The path of its model.
@@ -154,7 +158,7 @@ class Run:
         Raises:
             UserError: the run has no model yet; prompts or options that cannot be.
         """
-        several = list(prompts) if isinstance(prompts, (list, tuple)) else [prompts]
+        several = [prompts] if isinstance(prompts, str) or not isinstance(prompts, Iterable) else list(prompts)
         return self.call("generate", several, count, seed, **options)
 
     def evaluate(self, data: str | None = None, count: int = 1000, seed: int = 0, **options: Any) -> Any:

@@ -20,7 +20,7 @@ from cvae.sampling.generate import draw_prompts
 from cvae.sampling.prompts import PROMPTS
 from cvae.utils.arrays import to_uint8
 from preprocess.utils.errors import UserError, check_whole, counted
-from preprocess.utils.files import check_no_file, check_writable, numbered_file, write_text
+from preprocess.utils.files import check_writable, numbered_file, write_text
 
 # The page, with STUDY where the study's data go.
 PAGE = pathlib.Path(__file__).with_name("study.html")
@@ -70,7 +70,6 @@ def make_study(
         raise UserError(f"{out} is a folder; name a file for the page, such as {pathlib.Path(out) / 'study.html'}.")
     if pathlib.Path(out).suffix not in (".html", ".htm"):
         raise UserError(f"{out} is no page's name; end it in .html.")
-    check_no_file(pathlib.Path(out).parent)
     check_writable(pathlib.Path(out).parent)
     if pathlib.Path(run_a).resolve() == pathlib.Path(run_b).resolve():
         raise UserError("both runs are the same; name two to compare.")

@@ -11,7 +11,7 @@ import numpy as np
 from cvae.utils.arrays import to_uint8
 from cvae.utils.plots import render_grid
 from preprocess.utils.errors import UserError, counted
-from preprocess.utils.files import atomic_path, check_no_file, check_writable, numbered_file, numbered_folder
+from preprocess.utils.files import atomic_path, check_writable, numbered_file, numbered_folder
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -102,7 +102,9 @@ class Pictures(Sequence[list[Any]]):
 
     def _in_file_names(self) -> list[str]:
         """What tells the pictures of a row apart in their files' names: their headings, or else their numbers."""
-        headed = list(dict.fromkeys(map(slug, self.headings)))
+        headed = [slug(heading) for heading in self.headings]
+        if len(set(headed)) < len(headed):
+            headed = []
         return headed + [str(number) for number in range(1, self.arrays.shape[1] - len(headed) + 1)]
 
 
@@ -120,7 +122,6 @@ def check_output(out: str | pathlib.Path) -> None:
         raise UserError(
             f"{path} has the ending of a file that is no picture's; end it in {', '.join(ENDINGS)}, or name a folder."
         )
-    check_no_file(path)
     check_writable(path)
 
 

@@ -114,7 +114,7 @@ def _continued(run: Run, variant_name: str | None, data: Any, given: Mapping[str
     # Not "download", which names no folder.
     place = pathlib.Path(run.config["data"] or "")
     if not data and place.is_absolute() and not place.exists():
-        raise UserError(f"the data of {run}, {place}, are not there any more; give --data where they are.")
+        raise run.data_gone("give --data where they are")
     task = _open_task(run.variant_name, data or run.config["data"], dataclasses.asdict(settings))
     if not differing:
         task.check_fits(run)

@@ -66,7 +66,8 @@ def check_no_file(folder: PathLike) -> None:
 
 
 def check_writable(folder: PathLike) -> None:
-    """Raises a UserError if nothing can be written into a folder, or where it would be made."""
+    """Raises a UserError if nothing can be written into a folder, or where it would be made; see `check_no_file`."""
+    check_no_file(folder)
     folder = pathlib.Path(folder)
     there = next(part for part in (folder, *folder.parents) if part.is_dir())
     try:

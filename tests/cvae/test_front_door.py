@@ -82,6 +82,8 @@ def test_an_empty_name_is_an_error_and_not_a_default(option):
 def test_a_single_prompt_is_one_prompt(run):
     pictures = cvae.generate(run, "a white sheep", count=1)
     assert pictures.labels == ["a white sheep"] and len(pictures) == 1
+    several = cvae.generate(run, (text for text in ("a white sheep", "a cow")), count=1)
+    assert several.labels == ["a white sheep", "a cow"]
 
 
 def test_a_training_needs_a_variant_or_a_run():

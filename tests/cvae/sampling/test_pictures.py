@@ -50,6 +50,7 @@ def test_pictures_under_headings_are_named_by_them(pictures, tmp_path):
     # Alike, they cannot tell pictures apart.
     alike = Pictures(pictures.arrays, ["a", "b"], headings=["with hat", "with hat", "all"])
     assert len(set(alike._in_file_names())) == 3
+    assert alike._in_file_names() == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize(
