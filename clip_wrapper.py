@@ -27,7 +27,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     from preprocess.embedding.embed import embed_folder, read_shards_manifest
-    from preprocess.embedding.encoders import EncoderProcess
+    from preprocess.embedding.process import EncoderProcess
     from preprocess.shards.records import SPLITS
     from preprocess.utils.files import check_inputs_outside
 

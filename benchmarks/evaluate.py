@@ -51,7 +51,7 @@ def measure(clip, count):
     from cvae.systems.coursework.task import build_model
     from cvae.training.settings import Settings
     from cvae.utils.arrays import BATCH
-    from preprocess.embedding.encoders import EncoderProcess
+    from preprocess.embedding.process import EncoderProcess
 
     rng = np.random.default_rng(0)
     pictures = rng.random((count, 64, 64, 3), np.float32)

@@ -94,7 +94,7 @@ def pipeline_and_step(width, batch_size, batches=60):
     from cvae.systems.faces.task import FaceTask
     from preprocess.celeba.build import preprocess_celeba
     from preprocess.embedding.embed import embed_folder
-    from preprocess.embedding.encoders import EncoderProcess
+    from preprocess.embedding.process import EncoderProcess
     from preprocess.faces.archive import ARCHIVE, TABLE, write_archive
     from preprocess.pasture import PASTURE_CLIP
 

@@ -41,7 +41,7 @@ def pipeline_seconds(size, batch_size, batches=60):
     """Seconds a batch that the input pipeline takes by itself, on drawn scenes embedded by the small CLIP."""
     from preprocess.coco.build import preprocess_coco
     from preprocess.embedding.embed import embed_folder
-    from preprocess.embedding.encoders import EncoderProcess
+    from preprocess.embedding.process import EncoderProcess
     from preprocess.pasture import PASTURE_CLIP
     from preprocess.pasture.archive import write_archive
     from preprocess.shards.read import load

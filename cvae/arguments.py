@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Iterable
 from typing import Any
 
-from cvae.registry import Option, System, systems_with
+from cvae.registry import Option, System, systems_with, train_options
 from cvae.training.settings import EPOCH_STEPS, NAMES, PRECISIONS, SMALLEST_BATCH, describe_defaults
 from preprocess.utils.errors import UserError
 
@@ -42,6 +42,11 @@ def list_of(systems: Iterable[System]) -> str:
     return "\n".join(lines)
 
 
+def add_run(parser: Any, what: str = "run folder, such as runs/64-image") -> None:
+    """Adds --run."""
+    parser.add_argument("--run", required=True, help=what)
+
+
 def add_settings(parser: Any) -> None:
     """Adds the settings of a training, see `cvae.training.settings.Settings`."""
     parser.add_argument("--epochs", type=int, help=f"total epochs, of each stage where there are two ({SETTINGS_HELP})")
@@ -59,14 +64,22 @@ def add_settings(parser: Any) -> None:
     )
 
 
+def add_train_options(parser: Any) -> None:
+    """Adds the settings, and what variants have for their trainings besides them."""
+    add_settings(parser)
+    for option in train_options().values():
+        parser.add_argument(option.flag, type=option.type, metavar=option.metavar, help=option.help)
+
+
 def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What the command line gives of `cvae.training.settings.Settings`."""
-    return {name: getattr(arguments, name) for name in NAMES if getattr(arguments, name) is not None}
+    """What the command line gives of `cvae.training.settings.Settings` and of variants' own options."""
+    found = {name: getattr(arguments, name, None) for name in (*NAMES, *train_options())}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def check_not_empty(arguments: argparse.Namespace) -> None:
     """Raises a UserError for a file or folder whose name is empty, as a shell's unset variable is."""
-    for name in ("run", "data", "out", "clip"):
+    for name in ("run", "data", "out", "clip", "autoencoder", "init"):
         if getattr(arguments, name, None) == "":
             raise UserError(f"--{name} is empty; name something, or leave it out.")
 

@@ -9,7 +9,8 @@ import cvae
 from cvae.arguments import (
     EXAMPLES,
     add_options,
-    add_settings,
+    add_run,
+    add_train_options,
     check_not_empty,
     defaults_of,
     given_options,
@@ -17,6 +18,7 @@ from cvae.arguments import (
     list_of,
     read_prompts,
 )
+from cvae.cli_measuring import COMMANDS as MEASURING
 from cvae.registry import find_systems, systems_with, variants_with
 from preprocess.utils.errors import counted, leave, run_command
 
@@ -37,7 +39,7 @@ def _add_train(commands: Any) -> None:
         "with --resume the run's)",
     )
     parser.add_argument("--run", help="run folder (default: runs/NAME)")
-    add_settings(parser)
+    add_train_options(parser)
     parser.add_argument(
         "--prompts", metavar="FILE",
         help="a text file of prompts, one a line, that are drawn after every epoch (default: captions of validation "
@@ -57,8 +59,9 @@ def _add_train(commands: Any) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
+    from cvae.keras_files import BEST
     from cvae.log import best_epoch, describe_epoch
-    from cvae.runs import BEST, Run
+    from cvae.runs import Run
     from cvae.training.loop import folder_for, train
 
     folder = folder_for(arguments.variant, arguments.run)
@@ -86,10 +89,6 @@ def _train(arguments: argparse.Namespace) -> None:
         print(f"{run.variant_name} was trained already for {done}; a larger --epochs trains it on.")
 
 
-def _add_run(parser: Any, what: str = "run folder, such as runs/64-image") -> None:
-    parser.add_argument("--run", required=True, help=what)
-
-
 def _add_out(parser: Any, name: str) -> None:
     parser.add_argument(
         "--out",
@@ -100,7 +99,7 @@ def _add_out(parser: Any, name: str) -> None:
 
 def _add_generate(commands: Any) -> None:
     parser = commands.add_parser("generate", help="draw pictures for prompts")
-    _add_run(parser)
+    add_run(parser)
     parser.add_argument("prompts", nargs="*", default=[], metavar="PROMPT", help="what to draw, in quotes")
     parser.add_argument("--count", type=int, default=4, help="pictures of each (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same pictures (default: 0)")
@@ -113,8 +112,7 @@ def _generate(arguments: argparse.Namespace) -> None:
     from cvae.runs import load_run
 
     run = load_run(arguments.run)
-    options = given_options(arguments, "generate")
-    out = _output(arguments.out)
+    out, options = _output(arguments.out), given_options(arguments, "generate")
     pictures = run.generate(arguments.prompts, arguments.count, arguments.seed, **options)
     path = _save(pictures, out, run, "generated")
     print(f"Drew {counted(arguments.count, 'picture')} for each of {counted(len(pictures), 'prompt')}: {path}.")
@@ -132,64 +130,14 @@ def _output(out: str | None) -> str | None:
 def _save(pictures: Any, out: str | None, run: Any, name: str) -> pathlib.Path:
     from preprocess.utils.files import next_folder
 
-    return pictures.save(out or next_folder(run.folder / name))
-
-
-def _add_evaluate(commands: Any) -> None:
-    parser = commands.add_parser("evaluate", help="measure a run on held-out images")
-    _add_run(parser)
-    parser.add_argument("--data", help="what to measure it on (default: what the run was trained with)")
-    parser.add_argument(
-        "--count", type=int, default=1000,
-        help="how many pictures to draw at most, one a caption; for digits, how many images the bounds are measured "
-        "on (default: 1000)",
-    )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same figures (default: 0)")
-    add_options(parser, "evaluate")
-    parser.set_defaults(function=_evaluate)
-
-
-def _evaluate(arguments: argparse.Namespace) -> None:
-    from cvae.runs import load_run
-
-    run = load_run(arguments.run)
-    options = given_options(arguments, "evaluate")
-    report = run.evaluate(arguments.data, arguments.count, arguments.seed, **options)
-    print(report)
-    print(f"Measured {run}: {report.place}.")
-
-
-def _add_compare(commands: Any) -> None:
-    names = [system.name for system in systems_with("compare")]
-    parser = commands.add_parser(
-        "compare",
-        help="train a system's models and show them side by side",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=defaults_of(systems_with("compare")),
-    )
-    parser.add_argument("--system", choices=names, default=names[0], help="whose models (default: %(default)s)")
-    parser.add_argument("--data", help="embedded shards (default: the system's own folder)")
-    parser.add_argument("--out", help="output folder, in which finished models stay (default: in runs/)")
-    add_options(parser, "compare")
-    add_settings(parser)
-    parser.set_defaults(function=_compare)
-
-
-def _compare(arguments: argparse.Namespace) -> None:
-    [system] = [system for system in find_systems() if system.name == arguments.system]
-    options = given_options(arguments, "compare")
-    system.check_options("compare", options, f"comparison of the {system.name}")
-    report = system.command("compare")(arguments.data, arguments.out, given_settings(arguments), **options)
-    print(report)
-    models = len({row["variant"] for row in report.figures})
-    print(f"Compared {counted(models, 'model')} in {counted(len(report.figures), 'row')}: {report.place}.")
+    return pictures.save(out or next_folder(run.output / name))
 
 
 def _add_image_commands(commands: Any) -> None:
     systems = find_systems()
     for name in dict.fromkeys(name for system in systems for name in system.image_commands):
         parser = commands.add_parser(name, help=systems_with(name)[0].image_commands[name][1])
-        _add_run(parser, f"run folder of: {', '.join(variants_with(name))}")
+        add_run(parser, f"run folder of: {', '.join(variants_with(name))}")
         parser.add_argument("image", help="an image's file")
         add_options(parser, name)
         _add_out(parser, name)
@@ -207,57 +155,6 @@ def _run_image_command(arguments: argparse.Namespace) -> None:
     print(f"Drew {drawn} beside {arguments.image}: {path}.")
 
 
-def _add_study(commands: Any) -> None:
-    parser = commands.add_parser("study", help="make a page on which people choose between two runs, blind")
-    parser.add_argument("runs", nargs=2, metavar="RUN", help="the two run folders")
-    parser.add_argument("--out", default="study.html", help="the page (default: %(default)s)")
-    parser.add_argument("--pairs", type=int, default=3, help="pairs a prompt and question (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of noise, order and sides (default: 0)")
-    parser.add_argument("--clip", help="the encoder, if it has moved since the data were embedded")
-    parser.set_defaults(function=_study)
-
-
-def _study(arguments: argparse.Namespace) -> None:
-    from cvae.evaluation.study import make_study
-
-    one, other = arguments.runs
-    count, page = make_study(one, other, arguments.out, arguments.pairs, arguments.seed, clip=arguments.clip)
-    print(f"Wrote {counted(count, 'question')} to {page}; open it in a browser, answer, save the answers.")
-
-
-def _add_win_rates(commands: Any) -> None:
-    parser = commands.add_parser("win-rates", help="count the answers that a study's page saved")
-    parser.add_argument("answers", nargs="+", metavar="JSON", help="files that the page saved")
-    parser.set_defaults(function=_win_rates)
-
-
-def _win_rates(arguments: argparse.Namespace) -> None:
-    from cvae.evaluation.study import format_win_rates, win_rates
-
-    print(format_win_rates(*win_rates(arguments.answers)))
-
-
-def _add_gallery(commands: Any) -> None:
-    parser = commands.add_parser("gallery", help="draw prompts of drawn scenes and count what is right in the pictures")
-    _add_run(parser, "run folder of a model trained on drawn scenes, such as demo/run")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same pictures (default: 0)")
-    parser.add_argument("--out", help="output folder; what is there stays (default: a new one in the run's gallery/)")
-    parser.add_argument("--clip", help="the encoder, if it has moved since the data were embedded")
-    parser.set_defaults(function=_gallery)
-
-
-def _gallery(arguments: argparse.Namespace) -> None:
-    from cvae.pasture.gallery import JUDGED_PICTURES, format_table, make_gallery
-    from cvae.runs import load_run
-
-    table, out = make_gallery(load_run(arguments.run), arguments.out, arguments.seed, arguments.clip)
-    print(format_table(table))
-    print(
-        f"{table['all']['right']:.1%} of attributes right in {JUDGED_PICTURES} pictures a prompt, of combinations "
-        f"that were never drawn for training: {out}/gallery.png."
-    )
-
-
 def _add_variants(commands: Any) -> None:
     parser = commands.add_parser("variants", help="list what can be trained, and which to take for what")
     parser.set_defaults(function=_variants)
@@ -267,10 +164,7 @@ def _variants(arguments: argparse.Namespace) -> None:
     print(list_of(find_systems()))
 
 
-COMMANDS = (
-    _add_train, _add_variants, _add_generate, _add_image_commands, _add_evaluate, _add_compare, _add_study,
-    _add_win_rates, _add_gallery,
-)  # fmt: skip
+COMMANDS = (_add_train, _add_variants, _add_generate, _add_image_commands, *MEASURING)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -73,9 +73,12 @@ class Variant:
         least_steps: steps below which training is known to give nothing; the default number of epochs is raised to
             them.
         cost: how long a training took, in words, for `cvae variants`.
-        lacks: commands of its system that it cannot be used with.
+        lacks: commands of its system that it cannot be used with, and options that it has no use for.
 
-    Class attributes, references for `resolve`:
+    Class attributes:
+        train_options: the `Option`s of its training besides `cvae.training.settings.Settings`.
+
+    And references for `resolve`:
         task: the class that trains it, a `cvae.training.task.Task`.
         condition_prompts: the function (prompts, variant, encode_texts) that turns prompts into what its model is
             conditioned on, float32 (n, c); `encode_texts` embeds texts, float32 (n, d). None where it takes no
@@ -96,6 +99,7 @@ class Variant:
     least_steps: int = 0
     cost: str = ""
     lacks: tuple[str, ...] = ()
+    train_options: ClassVar[tuple[Option, ...]] = ()
     task: ClassVar[str]
     condition_prompts: ClassVar[str | None] = "cvae.sampling.prompts:condition_prompts"
     open_drawer: ClassVar[str] = "cvae.sampling.draw:open_drawer"
@@ -112,7 +116,8 @@ class System:
         models: the modules that register its Keras classes.
         commands: {name: the function behind it} of
             "generate": (run, prompts, count, seed, **options) -> `cvae.sampling.pictures.Pictures`,
-            "evaluate": (run, data, count, seed, **options) -> `cvae.evaluation.report.Report`, and
+            "evaluate": (run, data, count, seed, **options) -> `cvae.evaluation.report.Report`,
+            "nearest": (run, images, data, count, seed, **options) -> `Report`, and
             "compare": (data, out, given, **options) -> `Report`, `given` as `cvae.training.loop.train` takes it.
         image_commands: {name: (the function behind it, its help)} of commands on an image, such as "edit":
             (run, image, **options) -> `Pictures`. Where several systems have one of a name, the first's help stands.
@@ -157,7 +162,10 @@ class System:
     def check_options(self, command: str, options: Mapping[str, Any], whose: str) -> None:
         """Raises a UserError for options of a command that this system does not have, or values that cannot be."""
         own = {option.name: option for option in self.options.get(command, ())}
+        lacking = self.variants[whose].lacks if whose in self.variants else ()
         for name, value in options.items():
+            if name in own and name in lacking:
+                raise UserError(f"{own[name].flag} is not for a {whose}; leave it out.")
             if name not in own:
                 able = [f"the {system.name}" for system in systems_with(command) if system.has_option(command, name)]
                 joined = " and ".join([", ".join(able[:-1]), able[-1]] if able[1:] else able)
@@ -219,6 +227,29 @@ def find_variant(name: str) -> Variant:
         UserError: there is none.
     """
     return system_of(name).variants[name]
+
+
+def train_options() -> dict[str, Option]:
+    """{name: option} of the trainings of all variants."""
+    return {option.name: option for variant in all_variants().values() for option in variant.train_options}
+
+
+def split_options(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is given of `cvae.training.settings.Settings`, and what of variants' own options of training."""
+    names = train_options()
+    options = {name: value for name, value in given.items() if name in names and value is not None}
+    return {name: value for name, value in given.items() if name not in names}, options
+
+
+def check_train_options(variant_name: str, options: Mapping[str, Any]) -> None:
+    """Raises a UserError for options of a training that a variant's has not, or values that cannot be."""
+    own = {option.name: option for option in find_variant(variant_name).train_options}
+    for name, value in options.items():
+        option = train_options()[name]
+        if name not in own:
+            able = [other for other, variant in all_variants().items() if option in variant.train_options]
+            raise UserError(f"{option.flag} is for {', '.join(able)}, not for a {variant_name}; leave it out.")
+        option.check(value, variant_name)
 
 
 def import_models() -> None:

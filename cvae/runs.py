@@ -7,7 +7,7 @@ log.csv              the loss and its parts by epoch
 loss.png, samples/   curves, and a grid of pictures for fixed prompts and noise an epoch
 tensorboard/         the same numbers for TensorBoard
 generated/           what `generate` drew, a numbered folder a call; likewise vary/, edit/ and gallery/
-autoencoder/         of a flow, the run of its autoencoder; latents/, what that makes of the photographs
+autoencoder/         of a flow, the run of its own autoencoder; latents/, what its autoencoder makes of the photographs
 prior-*.keras        what --prior flow needs: see `cvae.training.learned_prior`
 """
 
@@ -15,19 +15,20 @@ import functools
 import json
 import pathlib
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from cvae.keras_files import BEST, load_keras, train_anew
 from cvae.log import LOG, Row, best_epoch, read_log
-from cvae.registry import System, import_models, resolve, system_of
-from preprocess.embedding.encoders import EncoderRecord
-from preprocess.shards.read import DataInfo, read_info
+from cvae.presets import find_preset, preset_names
+from cvae.registry import System, resolve, system_of
+from preprocess.embedding.process import EncoderRecord
+from preprocess.shards.info import DataInfo, read_info
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import PARTIAL, write_json
 from preprocess.utils.quiet import import_keras
 
-BEST, LAST, CONFIG = "best.keras", "last.keras", "run.json"
+CONFIG = "run.json"
 # All that a training leaves before its first epoch is finished. In a flow's autoencoder/ is a run of its own.
 SCAFFOLD = (CONFIG, "tensorboard", "prompts.npz", "samples", "latents", "autoencoder")
 
@@ -36,17 +37,23 @@ class Run:
     """A run folder, opened once and handed on.
 
     Args:
-        folder: the folder.
+        folder: the folder; or, where there is none of that name, the name of a run that comes with the package.
 
     Attributes:
-        folder: its path. config: what run.json holds. variant_name, variant, system: what was trained.
+        folder: its path. output: where what it draws and measures is kept, the same but for a run that comes with the
+            package.
+        config: what run.json holds. variant_name, variant, system: what was trained.
 
     Raises:
         UserError: the folder is not a run.
     """
 
     def __init__(self, folder: str | pathlib.Path) -> None:
-        self.folder = pathlib.Path(folder)
+        self.folder = self.output = pathlib.Path(folder)
+        preset = find_preset(str(folder))
+        if preset and not self.folder.exists():
+            self.folder, self.output = preset, pathlib.Path("runs", preset.name)
+        self.name = str(folder)
         self.config = _read_config(self.folder)
         self.variant_name: str = self.config["variant"]
         self.system: System = system_of(self.variant_name)
@@ -60,7 +67,7 @@ class Run:
         return cls(folder)
 
     def __str__(self) -> str:
-        return str(self.folder)
+        return self.name
 
     def __repr__(self) -> str:
         return f"<run {self.folder}: {self.variant_name}>"
@@ -92,7 +99,7 @@ class Run:
         """What it was trained on.
 
         Raises:
-            UserError: the data are gone, with a hint at what to do then; or see `preprocess.shards.read.read_info`.
+            UserError: the data are gone, with a hint at what to do then; or see `preprocess.shards.info.read_info`.
         """
         if not pathlib.Path(self.config["data"]).is_dir():
             raise self.data_gone(hint)
@@ -111,13 +118,13 @@ class Run:
         path = self.folder / file_name
         if not path.is_file():
             if has_work(self.folder):
-                raise UserError(f"{self} has lost its {file_name}; put it back, or {_anew(path)}")
+                raise UserError(f"{self} has lost its {file_name}; put it back, or {train_anew(path)}")
             raise UserError(
                 f"{self} has no {file_name}, which the first finished epoch leaves; train it with "
                 f"`cvae train --resume --run {self}`."
             )
         if not zipfile.is_zipfile(path):
-            raise UserError(f"{path} is damaged; put a copy of it back, or {_anew(path)}")
+            raise UserError(f"{path} is damaged; put a copy of it back, or {train_anew(path)}")
         return path
 
     def model(self, file_name: str = BEST) -> Any:
@@ -248,63 +255,8 @@ def _read_config(folder: pathlib.Path) -> dict[str, Any]:
             config["clip"]["name"], config["clip"]["weights_sha256"], config["clip"]["embedding_dim"]
             config["data_settings"], config["clip_spec"], config["precision"]
     except (FileNotFoundError, NotADirectoryError):
-        raise UserError(f"{folder} is not a run folder (no {CONFIG}); train one, or name another --run.") from None
+        others = f"another --run, or one that comes along: {', '.join(preset_names())}"
+        raise UserError(f"{folder} is not a run folder (no {CONFIG}); train one, or name {others}.") from None
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{path} is damaged, or not from `cvae train`; put it back, or name another --run.") from None
     return config
-
-
-def _anew(path: pathlib.Path) -> str:
-    """What to do where a model's file is lost."""
-    has_best = path.name == LAST and zipfile.is_zipfile(path.with_name(BEST))
-    kept = f" to keep {BEST}" if has_best else ""
-    return f"train again with --overwrite, or with another --run{kept}."
-
-
-def save_without_optimizer(model: Any, path: pathlib.Path, plain: Any = None) -> Any:
-    """Saves a model at a third of the size: Keras' own `include_optimizer=False` does nothing for `.keras` files.
-
-    Args:
-        model: the model. path: the file.
-        plain: what it returned for the same model before, whose config is still the same: building that takes longer
-            than saving it.
-
-    Returns:
-        The model as it was saved, without an optimiser.
-    """
-    if plain is None:
-        plain = type(model).from_config(model.get_config())
-    plain.set_weights(model.get_weights())
-    plain.save(path)
-    return plain
-
-
-def load_keras(path: pathlib.Path) -> Any:
-    """Loads a model from a `.keras` file of this project's.
-
-    Raises:
-        UserError: the file is damaged, or another's.
-    """
-    keras = import_keras()
-    # Classes are registered by their names when their modules are imported.
-    import cvae.nn.optimizers
-    import cvae.nn.rectified_flow  # noqa: F401
-
-    import_models()
-    try:
-        return keras.models.load_model(path, safe_mode=True)
-    # What a damaged or foreign file makes zipfile, h5py and Keras raise; a full memory is not the file's fault.
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        EOFError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0][:150]
-        raise UserError(
-            f"{path} cannot be loaded ({reason}); if the file is damaged, put a copy of it back, or {_anew(path)}"
-        ) from None

@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from preprocess.embedding.clip import import_clip
+from preprocess.embedding.clip_model import import_clip
 from preprocess.pasture import PASTURE_CLIP
 from preprocess.utils.parallel import available_cores
 from preprocess.utils.quiet import import_tensorflow
@@ -61,7 +61,7 @@ def shards(pasture, tmp_path_factory):
 def embedded(shards):
     """The shards embedded with the small CLIP that comes with the project."""
     from preprocess.embedding.embed import embed_folder
-    from preprocess.embedding.encoders import EncoderProcess
+    from preprocess.embedding.process import EncoderProcess
 
     out = shards.with_name("embedded")
     with EncoderProcess(str(PASTURE_CLIP)) as encoder:
@@ -114,7 +114,7 @@ def portraits(tmp_path_factory):
     """Drawn faces with attributes, embedded with the small CLIP of the drawn scenes."""
     from preprocess.celeba.build import preprocess_celeba
     from preprocess.embedding.embed import embed_folder
-    from preprocess.embedding.encoders import EncoderProcess
+    from preprocess.embedding.process import EncoderProcess
     from preprocess.faces.archive import ARCHIVE, TABLE, write_archive
 
     folder = tmp_path_factory.mktemp("celeba")

@@ -36,7 +36,7 @@ class Broken(Encoder):
 SMALL = {"epochs": 2, "batch_size": 8, "width": 1 / 16, "precision": "float32", "decay": True}
 # The first as the command line takes them.
 SMALL_OPTIONS = ("--epochs", 2, "--batch-size", 8, "--width", 1 / 16, "--precision", "float32", "--decay")
-SMALL_FLOW = {"epochs": 2, "batch_size": 16, "width": 1 / 16, "precision": "float32"}
+SMALL_FLOW = {"epochs": 2, "batch_size": 16, "width": 1 / 16, "precision": "float32", "autoencoder": "train"}
 
 
 def command(*arguments, cwd=ROOT, **options):

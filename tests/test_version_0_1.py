@@ -13,7 +13,7 @@ import pytest
 
 from cvae.runs import Run
 from cvae.training.loop import train
-from preprocess.shards.read import read_info
+from preprocess.shards.info import read_info
 from tests.helpers import ROOT, assert_same_weights
 
 RUNS = ("64-image", "64-flow", "celeba-cvae", "celeba-cvae-gan", "celeba-wgan-gp")

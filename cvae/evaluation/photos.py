@@ -18,8 +18,9 @@ from cvae.sampling.draw import draw, embed_images
 from cvae.sampling.prompts import PROMPTS
 from cvae.utils.arrays import in_batches, to_uint8
 from cvae.utils.plots import save_grid
-from preprocess.embedding.encoders import EncoderProcess
-from preprocess.shards.read import DataInfo, load, read_info
+from preprocess.embedding.process import EncoderProcess
+from preprocess.shards.info import DataInfo, read_info
+from preprocess.shards.read import load
 from preprocess.utils.errors import UserError, check_whole
 from preprocess.utils.files import write_json
 from preprocess.utils.progress import progress_bar
@@ -165,7 +166,7 @@ def evaluate(run: Run, data: str | None = None, count: int = 1000, seed: int = 0
     }
     text = format_evaluation(figures)
     _paint(run, model, held_out, images, reconstructions, figures, text)
-    write_json(run.folder / "evaluation.json", figures)
+    write_json(run.output / "evaluation.json", figures)
     return Report(figures, text, f"{run}/evaluation.json and evaluation.png")
 
 
@@ -240,7 +241,7 @@ def _paint(
     rows = np.concatenate([images[:shown, None], reconstructions[:shown, None], drawn], axis=1)
     title = f"{figures['variant']}, epoch {figures['epoch']}"
     headings = ["image", "reconstruction", *(f"picture {number}" for number in range(1, SHOWN_PICTURES + 1))]
-    save_grid(run.folder / "evaluation.png", rows, held_out.captions[:shown], title, notes, headings)
+    save_grid(run.output / "evaluation.png", rows, held_out.captions[:shown], title, notes, headings)
 
 
 def format_evaluation(result: dict[str, Any]) -> str:

@@ -11,6 +11,8 @@ from preprocess.utils.types import Tensor
 # Sinusoids of the time embedding, and how much faster the first turns than the last.
 FREQUENCIES, LONGEST = 64, 1000.0
 HEAD_SIZE = 64
+# The name of the tokens after half of a transformer's blocks.
+MIDDLE = "middle"
 
 
 @keras.saving.register_keras_serializable("cvae")
@@ -81,7 +83,16 @@ class AdaLNZero(layers.Layer):
 
 @keras.saving.register_keras_serializable("cvae")
 class Attention(layers.Layer):
-    """Multi-head self-attention of tokens (n, t, d), heads of 64 numbers."""
+    """Multi-head self-attention of tokens (n, t, d), heads of 64 numbers.
+
+    Args:
+        normalised: whether queries and keys are brought to one length, times a learned scale, so that attention stays
+            soft in long trainings (Henry et al. 2020, arXiv 2010.04245).
+    """
+
+    def __init__(self, normalised=False, **kwargs):
+        super().__init__(**kwargs)
+        self.normalised = normalised
 
     def build(self, shape: Any) -> None:
         self.width = shape[-1]
@@ -90,14 +101,32 @@ class Attention(layers.Layer):
         self.out = layers.Dense(self.width, dtype=self.dtype_policy)
         self.project.build(shape)
         self.out.build(shape)
+        if self.normalised:
+            self.scales = [self.add_weight((HEAD_SIZE,), "ones", name=f"{name}_scale") for name in ("query", "key")]
 
     def call(self, tokens: Tensor) -> Tensor:
         count = ops.shape(tokens)[1]
         heads = -1, count, self.heads, self.width // self.heads
         # Split and not sliced: the gradients of slices took half of a step.
         query, key, value = (ops.reshape(part, heads) for part in ops.split(self.project(tokens), 3, axis=-1))
+        if self.normalised:
+            query, key = (_to_one_length(part) * scale for part, scale in zip((query, key), self.scales))
         attended = ops.dot_product_attention(query, key, value)
         return self.out(ops.reshape(attended, (-1, count, self.width)))
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"normalised": self.normalised}
+
+
+def _to_one_length(x):
+    """Vectors whose numbers' mean square is 1."""
+    return x * ops.rsqrt(ops.mean(ops.square(x), axis=-1, keepdims=True) + 1e-6)
+
+
+@keras.saving.register_keras_serializable("cvae")
+def squared_relu(x: Tensor) -> Tensor:
+    """The square of ReLU (So et al. 2021, arXiv 2109.08668)."""
+    return ops.square(ops.relu(x))
 
 
 def _time_and_condition(time, condition, width, policy):
@@ -116,10 +145,10 @@ def _add_block(x, vector, function, policy):
     return layers.Add(dtype=policy)([x, layers.Multiply(dtype=policy)([function(modulated), gate])])
 
 
-def _perceptron(x, policy):
+def _perceptron(x, activation, policy):
     width = x.shape[-1]
     # On a CPU in bfloat16 the gradients of GELU and SiLU take longer than the multiplications around them.
-    x = layers.Dense(4 * width, "relu", dtype=policy)(x)
+    x = layers.Dense(4 * width, activation, dtype=policy)(x)
     return layers.Dense(width, dtype=policy)(x)
 
 
@@ -127,10 +156,15 @@ def _inputs(shape, condition_dim):
     return keras.Input(shape, name="x"), keras.Input((), name="time"), keras.Input((condition_dim,), name="condition")
 
 
-def build_grid_network(grid: Any, condition_dim: int, width: int, depth: int, policy: Any) -> Any:
+def build_grid_network(grid: Any, condition_dim: int, width: int, depth: int, policy: Any, revision: int = 2) -> Any:
     """A diffusion transformer on a grid: (x (n, h, w, c), time (n,), condition) to a velocity (n, h, w, c).
 
     Grids wider than 8 are cut into patches, so that there are 64 tokens.
+
+    Args:
+        grid: (h, w, c). condition_dim: of conditions. width, depth: of tokens, and the number of blocks.
+        policy: a Keras dtype policy.
+        revision: 1 for that of version 0.2 and before: queries and keys as they are, and plain ReLU.
     """
     inputs = x, time, condition = _inputs(grid, condition_dim)
     vector = _time_and_condition(time, condition, width, policy)
@@ -138,9 +172,12 @@ def build_grid_network(grid: Any, condition_dim: int, width: int, depth: int, po
     side = grid[0] // patch
     x = layers.Conv2D(width, patch, patch, dtype=policy)(x)
     x = PositionEmbedding(dtype=policy)(layers.Reshape((side * side, width), dtype=policy)(x))
-    for _ in range(depth):
-        x = _add_block(x, vector, Attention(dtype=policy), policy)
-        x = _add_block(x, vector, lambda tokens: _perceptron(tokens, policy), policy)
+    activation = squared_relu if revision > 1 else "relu"
+    for block in range(1, depth + 1):
+        x = _add_block(x, vector, Attention(normalised=revision > 1, dtype=policy), policy)
+        x = _add_block(x, vector, lambda tokens: _perceptron(tokens, activation, policy), policy)
+        if block == depth // 2:
+            x = layers.Identity(name=MIDDLE, dtype=policy)(x)
     x = AdaLNZero(gated=False, dtype=policy)(x, vector)
     x = layers.Reshape((side, side, width), dtype=policy)(x)
     velocity = layers.Conv2DTranspose(grid[-1], patch, patch, kernel_initializer="zeros", dtype="float32")(x)
@@ -153,6 +190,6 @@ def build_vector_network(size: int, condition_dim: int, width: int, depth: int, 
     vector = _time_and_condition(time, condition, width, policy)
     x = layers.Dense(width, dtype=policy)(x)
     for _ in range(depth):
-        x = _add_block(x, vector, lambda tokens: _perceptron(tokens, policy), policy)
+        x = _add_block(x, vector, lambda tokens: _perceptron(tokens, "relu", policy), policy)
     x = AdaLNZero(gated=False, dtype=policy)(x, vector)
     return keras.Model(inputs, layers.Dense(size, kernel_initializer="zeros", dtype="float32")(x))

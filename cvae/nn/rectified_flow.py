@@ -46,6 +46,7 @@ class RectifiedFlow(keras.Model):
         condition_dim: c; a condition is a vector of length 1.
         width: the token dimension. depth: number of blocks.
         condition_noise: the longest noise that is added to a condition.
+        revision: of the transformer, see `build_grid_network`; files of version 0.2 and before say nothing, for 1.
 
     Call arguments:
         inputs: (data, condition): float32 (n, *shape) and (n, condition_dim).
@@ -58,7 +59,7 @@ class RectifiedFlow(keras.Model):
             width that is no multiple of 64, the size of the transformer's heads.
     """
 
-    def __init__(self, shape, condition_dim, width=256, depth=8, condition_noise=0.0, **kwargs):
+    def __init__(self, shape, condition_dim, width=256, depth=8, condition_noise=0.0, revision=2, **kwargs):
         # Kept in float32: latents would lose their last digits before they are standardised.
         super().__init__(autocast=False, **kwargs)
         self.shape = tuple(shape)
@@ -67,9 +68,10 @@ class RectifiedFlow(keras.Model):
         self.width = width
         self.depth = depth
         self.condition_noise = condition_noise
+        self.revision = revision
         size = condition_dim, width, depth, self.dtype_policy
         if len(self.shape) == 3:
-            self.network = build_grid_network(self.shape, *size)
+            self.network = build_grid_network(self.shape, *size, revision)
         else:
             self.network = build_vector_network(self.shape[0], *size)
         fixed = {"shape": self.shape[-1:], "trainable": False, "autocast": False}
@@ -98,14 +100,17 @@ class RectifiedFlow(keras.Model):
         self.scale.assign(mean(lambda part: np.square(part - center)) ** 0.5 + 1e-6)
 
     def call(self, inputs: Tensor, training: bool = False) -> tuple[Tensor, ...]:
-        data, condition = inputs
+        question, target = self.ask(*inputs)
+        return self.network(question, training=training), target
+
+    def ask(self, data: Tensor, condition: Tensor) -> tuple[list[Tensor], Tensor]:
+        """What the network is asked in training, [data on the way, times, conditions], and the right answer."""
         data = (ops.cast(data, "float32") - self.center) / self.scale
         count = ops.shape(data)[0]
         time = ops.sigmoid(keras.random.normal((count,), dtype="float32", seed=self.noise))
         noise = keras.random.normal(ops.shape(data), dtype="float32", seed=self.noise)
         far = ops.reshape(time, (count, *(1 for _ in self.shape)))
-        velocity = self.network([(1 - far) * data + far * noise, time, self._blurred(condition)], training=training)
-        return velocity, noise - data
+        return [(1 - far) * data + far * noise, time, self._blurred(condition)], noise - data
 
     def _blurred(self, condition):
         """Conditions with noise of any length up to `condition_noise`, then of length 1 again; a tenth become zeros."""
@@ -144,7 +149,8 @@ class RectifiedFlow(keras.Model):
         kind = options.guidance != 1, options.sampler
         if kind not in self._compiled:
             self._compiled[kind] = compile_integration(self.network, *kind)
-        arrays = (x, condition, times_between(start, end, options.steps), options.guidance)
+        guidance = (options.guidance, *options.interval)
+        arrays = (x, condition, times_between(start, end, options.steps), guidance)
         return np.asarray(self._compiled[kind](*(ops.convert_to_tensor(array, "float32") for array in arrays)))
 
     def get_config(self) -> dict[str, Any]:
@@ -154,4 +160,9 @@ class RectifiedFlow(keras.Model):
             "width": self.width,
             "depth": self.depth,
             "condition_noise": self.condition_noise,
+            "revision": self.revision,
         }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return cls(**{"revision": 1} | config)

@@ -7,20 +7,21 @@ from typing import Any
 import numpy as np
 
 from cvae.evaluation.held_out import read_held_out
-from cvae.runs import BEST, Run
+from cvae.keras_files import BEST
+from cvae.runs import Run
 from cvae.systems.faces.portraits import read_portraits
 from cvae.training.loop import train
 from cvae.training.resume import settings_of
 from preprocess.celeba.build import preprocess_celeba, read_attributes
 from preprocess.coco.build import preprocess_coco
 from preprocess.embedding.embed import embed_folder
-from preprocess.embedding.encoders import EncoderProcess
+from preprocess.embedding.process import EncoderProcess
 from preprocess.faces.archive import ARCHIVE, TABLE
 from preprocess.faces.archive import write_archive as draw_faces
 from preprocess.pasture import PASTURE_CLIP
 from preprocess.pasture.archive import write_archive as draw_scenes
 from preprocess.shards.images import read_square
-from preprocess.shards.read import read_info
+from preprocess.shards.info import read_info
 from preprocess.shards.records import CLIP_SIZE
 from preprocess.shards.write import list_images
 from preprocess.utils.errors import UserError, check_whole

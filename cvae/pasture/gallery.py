@@ -53,7 +53,7 @@ def make_gallery(
         check_no_file(folder)
     prompts, expected = zip(*gallery_prompts())
     pictures = draw_prompts(run, list(prompts), JUDGED_PICTURES, seed, clip)
-    folder = numbered_folder(folder) if folder else next_folder(run.folder / "gallery")
+    folder = numbered_folder(folder) if folder else next_folder(run.output / "gallery")
     save_sheet(folder / "gallery.png", pictures[:, 0], prompts)
     save_grid(folder / "grid.png", pictures[:, :GRID], prompts)
 

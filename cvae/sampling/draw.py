@@ -7,7 +7,7 @@ import numpy as np
 
 from cvae.runs import Run
 from cvae.utils.arrays import in_batches, to_uint8
-from preprocess.embedding.encoders import EncoderProcess
+from preprocess.embedding.process import EncoderProcess
 
 Progress = Callable[[int], Any]
 

@@ -12,9 +12,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from cvae.keras_files import BEST, LAST, save_without_optimizer
 from cvae.log import GAUGES, best_epoch, write_log
 from cvae.nn.ema import averaged_weights
-from cvae.runs import BEST, LAST, save_without_optimizer
 from cvae.utils.plots import save_curves, save_grid
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import atomic_path

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from cvae.runs import Run, load_keras, save_without_optimizer
+from cvae.keras_files import load_keras, save_without_optimizer
+from cvae.runs import Run
 from cvae.training.fit_once import fit_under_bar
-from preprocess.shards.read import DataInfo
+from preprocess.shards.info import DataInfo
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import atomic_path
 from preprocess.utils.quiet import import_keras
@@ -37,14 +38,14 @@ def load_or_learn(run: Run, of: str, learn: Callable[[], Any]) -> Any:
         run: the run, whose folder keeps it as prior-OF.keras. of: what it is of, such as a hash of the model.
         learn: called without arguments where there is none yet.
     """
-    path = run.folder / f"prior-{of}.keras"
+    path = run.output / f"prior-{of}.keras"
     try:
         return load_keras(path)
     except UserError:  # not there, or damaged
         flow = learn()
     with atomic_path(path) as partial:
         save_without_optimizer(flow, partial)
-    for outdated in set(run.folder.glob("prior-*.keras")) - {path}:
+    for outdated in set(run.output.glob("prior-*.keras")) - {path}:
         outdated.unlink()
     return load_keras(path)
 

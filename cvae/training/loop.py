@@ -6,9 +6,10 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from cvae.keras_files import LAST
 from cvae.log import Row
 from cvae.registry import find_variant
-from cvae.runs import LAST, Run
+from cvae.runs import Run
 from cvae.sampling.prompts import check_prompts
 from cvae.training.resume import load_last, open_training
 from cvae.training.settings import warn_of_few_steps
@@ -36,7 +37,7 @@ def train(
         data: what it is trained on: a folder that clip_wrapper.py made, or for digits see
             `preprocess.mnist.load_digits`. None for the run's, or the variant's own folder.
         folder: the run folder.
-        given: {name: value} of `Settings`, in place of the variant's own.
+        given: {name: value} of `Settings`, in place of the variant's own, and of its `train_options`.
         resume: whether to go on with the run that is there: same epochs, optimiser state and best score. What it was
             trained with need not be given; more "epochs" train it on.
         overwrite: whether to begin anew in its place.
@@ -59,6 +60,8 @@ def train(
         check_prompts(prompts)
         task.prompts = tuple(prompts)
     task.check_data()
+    if not begun:
+        task.check_options()
     warn_of_few_steps(task.variant, task.settings, task.steps)
     with contextlib.ExitStack() as held:
         held.enter_context(sole_use(folder))
@@ -74,7 +77,7 @@ def train(
         if (given or {}).get("precision") not in (None, trained.precision):
             raise UserError(f"{run} was trained with precision: {trained.precision}; leave --precision out.")
         run.update(settings=dataclasses.asdict(trained), data=task.config["data"])
-        bar.initial = bar.n = len(history) * task.steps
+        bar.initial = bar.n = bar.last_print_n = len(history) * task.steps
         if len(history) < task.settings.epochs:
             _fit(model, run, task, history, bar, on_epoch)
         bar.set_description("finishing", refresh=False)
@@ -103,8 +106,8 @@ def _open_folder(folder: pathlib.Path, task: Task, begun: bool, held: contextlib
     if not is_fresh(folder):
         remove_folder(folder)
         held.enter_context(sole_use(folder))
-    settings = dataclasses.asdict(task.settings)
-    return Run.create(folder, {"variant": task.variant_name, "settings": settings, "given": task.given, **task.config})
+    asked = {"settings": dataclasses.asdict(task.settings), "given": task.given, "options": task.options}
+    return Run.create(folder, {"variant": task.variant_name, **asked, **task.config})
 
 
 def _fit(

@@ -5,9 +5,10 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+from cvae.keras_files import BEST, LAST
 from cvae.log import LOG, Row, read_log
-from cvae.registry import find_variant, resolve
-from cvae.runs import BEST, CONFIG, LAST, Run, has_work, is_run
+from cvae.registry import find_variant, resolve, split_options
+from cvae.runs import CONFIG, Run, has_work, is_run
 from cvae.training.settings import NAMES, Settings, check_given
 from cvae.training.task import Task
 from preprocess.utils.errors import UserError, counted
@@ -30,7 +31,7 @@ def open_training(
         UserError: the folder is in the way: a folder that is not a run is neither resumed nor removed. Or the run has
             lost one of its models.
     """
-    check_given(given)
+    check_given(split_options(given)[0])
     check_no_file(folder)
     run = _open_run(folder, overwrite)
     # A flow's autoencoder is a stage, and a run of its own.
@@ -48,7 +49,8 @@ def open_training(
         # Begun anew as it was begun, but for what is given now. Version 0.1 did not keep what was given.
         variant_name, data = run.variant_name, data or run.config["data"]
         asked = dataclasses.asdict(settings_of(run))
-        given = {name: asked[name] for name in run.config.get("given", NAMES)} | dict(given)
+        begun_with = {name: asked[name] for name in run.config.get("given", NAMES)}
+        given = begun_with | run.config.get("options", {}) | dict(given)
     if variant_name is None:
         raise UserError(f"{folder} holds no run that says what to train; give --variant to begin one.")
     return _open_task(variant_name, data, given), False
@@ -101,7 +103,7 @@ def settings_of(run: Run) -> Settings:
 
 def _continued(run: Run, variant_name: str | None, data: Any, given: Mapping[str, Any]) -> Task:
     """The task of going on with a run. Raises a UserError that names all that differs from what it was trained with."""
-    before = settings_of(run)
+    before, options = settings_of(run), run.config.get("options", {})
     differing = {}
     if variant_name not in (None, run.variant_name):
         differing["variant"] = f"{run.variant_name}, not {variant_name}"
@@ -110,12 +112,15 @@ def _continued(run: Run, variant_name: str | None, data: Any, given: Mapping[str
         # Older runs did not record the precision that was chosen.
         if name != "epochs" and name in given and given[name] not in (None, old) and old is not None:
             differing[name.replace("_", "-")] = f"{old}, not {given[name]}"
+    for name, value in split_options(given)[1].items():
+        if value != options.get(name):
+            differing[name] = f"{options.get(name, 'the default')}, not {value}"
     settings = _lengthened(run, before, given.get("epochs") or before.epochs)
     # Not "download", which names no folder.
     place = pathlib.Path(run.config["data"] or "")
     if not data and place.is_absolute() and not place.exists():
         raise run.data_gone("give --data where they are")
-    task = _open_task(run.variant_name, data or run.config["data"], dataclasses.asdict(settings))
+    task = _open_task(run.variant_name, data or run.config["data"], dataclasses.asdict(settings) | options)
     if not differing:
         task.check_fits(run)
     if not task.has_data_of(run):

@@ -11,7 +11,8 @@ from cvae.registry import system_of
 from cvae.runs import Run
 from cvae.sampling.draw import draw
 from cvae.training.task import Task
-from preprocess.shards.read import load, read_info
+from preprocess.shards.info import read_info
+from preprocess.shards.read import load
 from preprocess.shards.records import captions_of, read_shard
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import atomic_path
@@ -29,16 +30,28 @@ class ShardTask(Task):
         prompts: of the grid after each epoch; None for those of `default_prompts`. `cvae train --prompts` sets it.
         mirrored: whether training mirrors half of the images.
         crop: pixels of the squares that training cuts out of images; None for whole ones.
+        reduced: whether half of those squares are whole images, reduced.
     """
 
     mirrored = False
     crop: int | None = None
+    reduced = False
 
     def __init__(self, variant_name: str, data: str | pathlib.Path | None, given: Mapping[str, Any]) -> None:
         super().__init__(variant_name, data, given)
         self.conditions: np.ndarray | None = None
 
-    def open_data(self, data: str | pathlib.Path | None) -> tuple[int, dict[str, Any]]:
+    @property
+    def image_size(self) -> int:
+        """Pixels a side of the images that it is trained on."""
+        return self.variant.image_size
+
+    def data_folder(self, data: str | pathlib.Path | None) -> str | pathlib.Path:
+        """The folder that is named, or the variant's own.
+
+        Raises:
+            UserError: there is none.
+        """
         if data is None and self.variant.data and not pathlib.Path(self.variant.data).exists():
             raise UserError(
                 f"{self.variant.data}, which {self.variant_name} is trained on, is not there; prepare it as "
@@ -47,7 +60,10 @@ class ShardTask(Task):
         data = data or self.variant.data
         if data is None:
             raise UserError(f"{self.variant_name} has no data of its own; give --data a folder of embedded shards.")
-        self.info = info = read_info(str(data))
+        return data
+
+    def open_data(self, data: str | pathlib.Path | None) -> tuple[int, dict[str, Any]]:
+        self.info = info = read_info(str(self.data_folder(data)))
         return info.counts["train"], {
             "data": str(info.folder.resolve()),
             "clip": info.encoder.clip,
@@ -111,9 +127,9 @@ class ShardTask(Task):
     def images(self, split: str, first_epoch: int = 0) -> Any:
         """Batches of images and their conditions: see `preprocess.shards.read.load`."""
         return load(
-            self.info.folder, self.variant.image_size, self.variant.condition, split, self.settings.batch_size,
+            self.info.folder, self.image_size, self.variant.condition, split, self.settings.batch_size,
             self.settings.seed, first_epoch=first_epoch, repeat=split == "train",
-            mirrored=self.mirrored, crop=self.crop,
+            mirrored=self.mirrored, crop=self.crop, reduced=self.reduced,
         )  # fmt: skip
 
     def callbacks(self, run: Run) -> list[Any]:

@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cvae.registry import find_variant
+from cvae.registry import check_train_options, find_variant, split_options
 from cvae.runs import Run
 from cvae.training.settings import settings_for
 
@@ -15,7 +15,7 @@ class Task(abc.ABC):
 
     Args:
         variant_name: a variant. data: what it is trained on, None for the variant's own folder. given: {name: value} of
-            `cvae.training.settings.Settings`, in place of the variant's own.
+            `cvae.training.settings.Settings`, in place of the variant's own, and of its `train_options`.
 
     Attributes:
         variant_name, variant: as given, and its entry in the registry.
@@ -23,6 +23,7 @@ class Task(abc.ABC):
         config: a dict for run.json, with "data" and whatever else identifies the data.
         count: training examples.
         given: the names of the settings that were given, and are not the variant's own.
+        options: {name: value} of the variant's `train_options` that were given.
         validates: whether there is a loss on validation images that chooses the best epoch.
 
     Raises:
@@ -37,6 +38,8 @@ class Task(abc.ABC):
         self.variant_name = variant_name
         # Of the system's own class, which knows more than all variants do.
         self.variant: Any = find_variant(variant_name)
+        given, self.options = split_options(given)
+        check_train_options(variant_name, self.options)
         self.given = sorted(name for name, value in given.items() if value is not None)
         self.count, self.config = self.open_data(data)
         self.settings = settings_for(self.variant, given, self.count)
@@ -49,6 +52,9 @@ class Task(abc.ABC):
     def steps(self) -> int:
         """Steps an epoch."""
         return self.count // self.settings.batch_size
+
+    def check_options(self) -> None:  # noqa: B027
+        """Raises a UserError for options that a training cannot begin with."""
 
     def check_fits(self, run: Run) -> None:  # noqa: B027
         """Raises a UserError that says more than "other data" where a run cannot go on with these."""

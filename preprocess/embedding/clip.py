@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import pathlib
-import re
 import time
 import warnings
 from collections.abc import Sequence
@@ -11,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from preprocess.utils.errors import UserError
-from preprocess.utils.types import PathLike, Tensor
+from preprocess.embedding.clip_model import encode_tokens, import_clip, load_clip, watch_patches
+from preprocess.utils.types import PathLike
 
 DEFAULT_CLIP = "ViT-B/32"
 CONTEXT_LENGTH = 77
@@ -22,70 +21,6 @@ BATCH_SIZE = 64
 BFLOAT16_SPEEDUP = 1.5
 BFLOAT16_SECONDS = 0.05
 BFLOAT16_TOLERANCE = 1e-2
-
-
-def import_clip() -> Any:
-    """OpenAI's `clip` module, without its warnings."""
-    with warnings.catch_warnings():
-        # The package index's build of CLIP warns that it imports pkg_resources.
-        warnings.simplefilter("ignore")
-        try:
-            import clip
-        except ImportError as error:
-            raise UserError(f"CLIP cannot be imported ({error}); run `pip install -r requirements.txt`.") from None
-    return clip
-
-
-def load_clip(name: str, device: str) -> tuple[Any, Any, pathlib.Path]:
-    """Loads OpenAI's CLIP with `clip.load`.
-
-    Args:
-        name: one of `clip.available_models()`, or the path of a checkpoint: a state dict, or OpenAI's TorchScript.
-        device: "cpu" or "cuda".
-
-    Returns:
-        (model, transform, path of the weights file).
-
-    Raises:
-        UserError: no such name or file, not a CLIP, or weights that cannot be downloaded.
-    """
-    import torch
-
-    clip = import_clip()
-    known = clip.available_models()
-    is_file = pathlib.Path(name).is_file()
-    if not is_file and name not in known:
-        raise UserError(
-            f"no CLIP named '{name}', nor a file; give the path of a checkpoint or one of: {', '.join(known)}."
-        )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                model, transform = clip.load(name, device=device)
-            except EOFError:
-                # OpenAI's own repository reads a state dict from a file that it has read to the end already.
-                state = torch.load(name, map_location="cpu", weights_only=True)
-                model = clip.model.build_model(state).to(device)
-                model = model.float() if device == "cpu" else model
-                transform = clip.clip._transform(model.visual.input_resolution)
-    except torch.cuda.OutOfMemoryError:
-        raise UserError(f"the GPU has too little free memory for {name}; end what else uses it.") from None
-    except Exception as error:
-        # PyTorch explains at length; its first sentence is what happened.
-        reason = re.split(r"\. |\n", str(error) or type(error).__name__)[0]
-        if is_file:
-            raise UserError(f"{name} is not a CLIP checkpoint ({reason}); give OpenAI's .pt or a state dict.") from None
-        raise UserError(
-            f"the weights of {name} cannot be downloaded ({reason}); download them elsewhere and give the file's path, "
-            "as in --clip ViT-B-32.pt."
-        ) from None
-    weights = pathlib.Path(name) if is_file else _downloaded(clip, name)
-    return model.eval(), transform, weights
-
-
-def _downloaded(clip, name):
-    return pathlib.Path("~/.cache/clip").expanduser() / pathlib.Path(clip.clip._MODELS[name]).name
 
 
 def _as_pil(image):
@@ -104,34 +39,6 @@ def _as_pil(image):
             raise ValueError("float images must lie in [0, 1]")
         pixels = np.round(pixels * 255).astype(np.uint8)
     return Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
-
-
-def encode_tokens(model: Any, tokens: Tensor) -> Tensor:
-    """CLIP's `encode_text`, on no more places than the longest text fills.
-
-    Its attention looks back only, so that what follows a text's end changes nothing; captions fill about 15 of the 77
-    places, and cost accordingly.
-
-    Args:
-        model: a `clip.model.CLIP`.
-        tokens: LongTensor (n, 77).
-
-    Returns:
-        Tensor (n, d), not normalised.
-    """
-    import torch
-
-    ends = tokens.argmax(dim=-1)  # the end of a text has the highest number of all tokens
-    length = int(ends.max()) + 1
-    x = model.token_embedding(tokens[:, :length]).type(model.dtype)
-    x = (x + model.positional_embedding[:length].type(model.dtype)).transpose(0, 1)
-    for block in model.transformer.resblocks:
-        y = block.ln_1(x)
-        mask = block.attn_mask[:length, :length].to(y)
-        x = x + block.attn(y, y, y, need_weights=False, attn_mask=mask)[0]
-        x = x + block.mlp(block.ln_2(x))
-    x = model.ln_final(x.transpose(0, 1)).type(model.dtype)
-    return x[torch.arange(len(x)), ends] @ model.text_projection
 
 
 def _normalize(features):
@@ -237,6 +144,16 @@ class ClipWrapper:
             batch = torch.stack([self._transform(_as_pil(image)) for image in images[start : start + batch_size]])
             parts.append(_normalize(self._run(self._model.encode_image, batch)))
         return np.concatenate(parts)
+
+    def encode_images_and_patches(self, images: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+        """As `encode_images`, and what its tower says of h x w patches of each image, float32 (n, h, w, width)."""
+        with watch_patches(self._model.visual) as noted:
+            embeddings = self.encode_images(images)
+        return embeddings, np.concatenate(noted)
+
+    def encode_patches(self, images: Sequence[Any]) -> np.ndarray:
+        """What its tower says of h x w patches of each image, float32 (n, h, w, width); 7 x 7 for ViT-B/32."""
+        return self.encode_images_and_patches(images)[1]
 
     def encode_texts(self, texts: Any, batch_size: int = 4 * BATCH_SIZE) -> np.ndarray:
         """Encodes texts; one of more than 77 tokens is cut, with a warning.

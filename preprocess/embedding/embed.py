@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from preprocess.embedding.encoders import EncoderProcess
+from preprocess.embedding.patches import DIM
+from preprocess.embedding.process import EncoderProcess
 from preprocess.shards.records import CLIP_SIZE, add_embeddings, captions_of, jpeg_of, read_shard
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import MANIFEST, atomic_path, check_shards, is_whole, open_folder, read_manifest, write_json
@@ -42,7 +43,7 @@ def embed_folder(shards: PathLike, out: PathLike, encoder: EncoderProcess, overw
     Args:
         shards: a folder of `offline_preprocess.py`.
         out: the output folder: the same shards with embeddings, and manifest.json.
-        encoder: a `preprocess.embedding.encoders.EncoderProcess`.
+        encoder: a `preprocess.embedding.process.EncoderProcess`.
         overwrite: whether to empty an output folder made with other settings.
 
     Returns:
@@ -72,8 +73,11 @@ def embed_folder(shards: PathLike, out: PathLike, encoder: EncoderProcess, overw
                 (out / name).unlink(missing_ok=True)
         # Kept from the start, so that a run that goes on later rounds as this one does.
         encoder.set_precision(manifest.setdefault("precision", encoder.precision))
+        # A folder that was begun without patches, by version 0.2 or before, goes on without.
+        begun = any(out.glob("*.tfrecord"))
+        patches = manifest.setdefault("patches", DIM if encoder.patches and not begun else 0)
         write_json(out / MANIFEST, manifest)
-        _embed_shards(encoder, shards, out, source)
+        _embed_shards(encoder, shards, out, source, patches)
         manifest |= {key: source[key] for key in ("counts", "caption_counts")}
         manifest["shards"] = {
             name: {"count": shard["count"], "bytes": (out / name).stat().st_size}
@@ -85,7 +89,7 @@ def embed_folder(shards: PathLike, out: PathLike, encoder: EncoderProcess, overw
     return manifest
 
 
-def _embed_shards(encoder, shards, out, source):
+def _embed_shards(encoder, shards, out, source, patches):
     sizes = source["settings"]["sizes"]
     size = CLIP_SIZE if CLIP_SIZE in sizes else max(sizes)
     counts = {name: shard["count"] for name, shard in source["shards"].items()}
@@ -94,13 +98,23 @@ def _embed_shards(encoder, shards, out, source):
             if (out / name).is_file():
                 bar.update(counts[name])
             else:
-                embed_shard(encoder, shards / name, out / name, size, bar.update)
+                embed_shard(encoder, shards / name, out / name, size, bar.update, bool(patches))
+
+
+def _encode(encoder: EncoderProcess, squares: list[Any], patches: bool) -> tuple[Any, Any]:
+    """Images' embeddings, and their patches or as many Nones."""
+    if patches:
+        return encoder.encode_images_and_patches(squares)
+    return encoder.encode_images(squares), [None] * len(squares)
 
 
 def embed_shard(
-    encoder: EncoderProcess, source: PathLike, target: PathLike, size: int, progress: Callable[[int], Any]
-) -> None:
+    encoder: EncoderProcess, source: PathLike, target: PathLike, size: int, progress: Callable[[int], Any],
+    patches: bool = False,
+) -> None:  # fmt: skip
     """Writes a shard again with embeddings of its `size` px images and its captions; calls `progress(images done)`.
+
+    With `patches` it keeps what the encoder says of the images' parts.
 
     A caption that several images share, as portraits with the same attributes do, is embedded once a shard.
     """
@@ -110,10 +124,11 @@ def embed_shard(
         stored = read_shard(source)
         while examples := list(itertools.islice(stored, RECORDS_AT_ONCE)):
             captions = [captions_of(example) for example in examples]
-            images = encoder.encode_images([Image.open(io.BytesIO(jpeg_of(example, size))) for example in examples])
+            squares = [Image.open(io.BytesIO(jpeg_of(example, size))) for example in examples]
+            images, parts = _encode(encoder, squares, patches)
             new = list(dict.fromkeys(text for texts in captions for text in texts if text not in known))
             if new:
                 known.update(zip(new, encoder.encode_texts(new)))
-            for example, image, texts in zip(examples, images, captions):
-                writer.write(add_embeddings(example, image, np.array([known[text] for text in texts])))
+            for example, image, part, texts in zip(examples, images, parts, captions):
+                writer.write(add_embeddings(example, image, np.array([known[text] for text in texts]), part))
             progress(len(examples))

@@ -1,13 +1,14 @@
-"""Writes drawn faces as an archive and a table in CelebA's format."""
+"""Writes drawn faces as an archive and a table in CelebA's format, and their captions in COCO's."""
 
 import functools
 import io
 import pathlib
 import zipfile
+from typing import Any
 
 import numpy as np
 
-from preprocess.celeba.attributes import ATTRIBUTES
+from preprocess.celeba.attributes import ATTRIBUTES, describe
 from preprocess.faces.paint import paint_face
 from preprocess.faces.people import sample_person
 from preprocess.utils.files import MANIFEST, atomic_path, open_folder, write_json, write_text
@@ -15,7 +16,9 @@ from preprocess.utils.parallel import ordered_map
 from preprocess.utils.progress import progress_bar
 from preprocess.utils.types import PathLike
 
-ARCHIVE, TABLE = "img_align_celeba.zip", "list_attr_celeba.txt"
+ARCHIVE, TABLE, CAPTIONS = "img_align_celeba.zip", "list_attr_celeba.txt", "captions_train2017.json"
+# Of the captions' images, far from COCO's ids and the drawn scenes', so that they can be prepared together.
+FIRST_ID = 10**12
 
 
 def draw(index: int, seed: int = 0) -> tuple[bytes, dict[str, bool]]:
@@ -28,7 +31,7 @@ def draw(index: int, seed: int = 0) -> tuple[bytes, dict[str, bool]]:
 
 
 def write_archive(out: PathLike, count: int, seed: int, workers: int, overwrite: bool = False) -> None:
-    """Writes `img_align_celeba.zip` and `list_attr_celeba.txt` to the folder `out`, unless they are there.
+    """Writes `img_align_celeba.zip`, `list_attr_celeba.txt` and captions to the folder `out`, unless they are there.
 
     Args:
         out: the folder.
@@ -47,6 +50,7 @@ def write_archive(out: PathLike, count: int, seed: int, workers: int, overwrite:
 
 def _draw_all(out, count, seed, workers):
     rows = []
+    captions: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": []}
     with atomic_path(out / ARCHIVE) as partial, zipfile.ZipFile(partial, "w") as archive:
         drawn = ordered_map(functools.partial(draw, seed=seed), range(count), workers)
         for index, (jpeg, person) in enumerate(progress_bar(drawn, "drawing", count, unit="face")):
@@ -54,4 +58,8 @@ def _draw_all(out, count, seed, workers):
             # A fixed date, so that the same seed gives the same bytes.
             archive.writestr(zipfile.ZipInfo(f"img_align_celeba/{name}", (2017, 1, 1, 0, 0, 0)), jpeg)
             rows.append(" ".join([name, *(f"{1 if person[name] else -1:2d}" for name in ATTRIBUTES)]))
+            captions["images"].append({"id": FIRST_ID + index, "file_name": name})
+            text = describe([person[name] for name in ATTRIBUTES])
+            captions["annotations"].append({"id": index + 1, "image_id": FIRST_ID + index, "caption": text})
+    write_json(out / CAPTIONS, captions)
     write_text(out / TABLE, "\n".join([str(count), " ".join(ATTRIBUTES) + " ", *rows]) + "\n")

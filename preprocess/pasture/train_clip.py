@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from preprocess.embedding.clip import encode_tokens
+from preprocess.embedding.clip_model import encode_tokens
 from preprocess.pasture import PASTURE_CLIP
 from preprocess.pasture.samples import draw_samples, scene_of
 from preprocess.pasture.scenes import captions, complete_caption

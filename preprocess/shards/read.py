@@ -1,104 +1,19 @@
 """From embedded shards to batches: tf.data with static shapes and no py_function, ready for GPU and TPU."""
 
-import dataclasses
-import pathlib
 from typing import Any
 
-from preprocess.embedding.encoders import EncoderRecord
+from preprocess.shards.info import read_info
 from preprocess.shards.records import SPLITS, image_key
 from preprocess.utils.errors import UserError
-from preprocess.utils.files import check_shards, read_manifest
 from preprocess.utils.quiet import import_tensorflow
 from preprocess.utils.types import PathLike
 
 # What a model can be conditioned on: the image's embedding, a caption's, attributes, or attributes and a caption's.
 CONDITIONS = ("image", "text", "attributes", "both")
-MADE_BY = "python clip_wrapper.py data/bucolic/shards"
 # Encoded records in the shuffle buffer: about 45 kB each with 64, 128 and 224 px JPEGs.
 SHUFFLE_BUFFER = 2048
 # Shards read at once, in an order of the epoch's own, so that the buffer mixes records from all over.
 SHARDS_AT_ONCE = 8
-
-
-@dataclasses.dataclass(frozen=True)
-class DataInfo:
-    """What a folder of embedded shards holds, read from its manifest.
-
-    Attributes:
-        folder: the folder.
-        embedding_dim: d. sizes: image sizes in pixels that the records hold.
-        counts, caption_counts: {"train": n, "val": n} images and captions.
-        encoder: the `EncoderRecord` of what embedded them.
-        theme: the theme the photographs were chosen by. shards: the files' names.
-        attributes: the names of the records' attributes, empty where they have none.
-        settings: all that decides which images and captions are in it.
-        drawn_by: the module that drew the images, None for photographs.
-    """
-
-    folder: pathlib.Path
-    embedding_dim: int
-    sizes: tuple
-    counts: dict
-    caption_counts: dict
-    encoder: EncoderRecord
-    theme: str
-    shards: tuple
-    attributes: tuple
-    settings: dict
-    drawn_by: str | None = None
-
-    def examples(self, condition: str, split: str) -> int:
-        """The number of (image, embedding) pairs in one epoch."""
-        if split == "val" and condition == "text":
-            return self.caption_counts["val"]
-        return self.counts[split]
-
-    def paths(self, split: str) -> list[pathlib.Path]:
-        """The paths of a split's shards, in order."""
-        return [self.folder / name for name in self.shards if name.startswith(split)]
-
-    def condition_dim(self, condition: str) -> int:
-        """How many numbers one of `CONDITIONS` has."""
-        embedding = 0 if condition == "attributes" else self.embedding_dim
-        return embedding + (len(self.attributes) if condition in ("attributes", "both") else 0)
-
-
-def read_info(folder: PathLike) -> DataInfo:
-    """Reads what a folder of embedded shards holds.
-
-    Raises:
-        UserError: the folder is not one that clip_wrapper.py finished, or a shard is missing.
-    """
-    folder = pathlib.Path(folder)
-    manifest = read_manifest(folder, MADE_BY)
-    try:
-        if manifest["kind"] == "shards":
-            raise UserError(f"{folder} has no embeddings yet; run `python clip_wrapper.py {folder}` first.")
-        if manifest["kind"] != "embedded":
-            raise UserError(f"{folder} holds no shards; prepare its images first, then run clip_wrapper.py on those.")
-        check_shards(
-            folder, manifest["shards"], f"python clip_wrapper.py SHARDS --clip {manifest['clip_spec']} --out {folder}"
-        )
-        return _info_of(folder, manifest)
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{folder}'s manifest is damaged ({error}); make the folder again with `{MADE_BY}`.") from None
-
-
-def _info_of(folder, manifest):
-    settings = manifest["settings"]
-    return DataInfo(
-        folder=folder,
-        embedding_dim=settings["clip"]["embedding_dim"],
-        sizes=tuple(settings["shards"]["sizes"]),
-        counts=manifest["counts"],
-        caption_counts=manifest["caption_counts"],
-        encoder=EncoderRecord(settings["clip"], manifest["clip_spec"], manifest["precision"]),
-        theme=settings["shards"]["theme"],
-        shards=tuple(manifest["shards"]),
-        attributes=tuple(settings["shards"].get("attributes", ())),
-        settings=settings["shards"],
-        drawn_by=manifest.get("drawn_by"),
-    )
 
 
 def _parser(info, size, condition):
@@ -123,6 +38,8 @@ def _decoder(size, condition):
     def decode(parsed):
         image = tf.io.decode_jpeg(parsed[image_key(size)], channels=3, dct_method="INTEGER_ACCURATE")
         image = tf.image.convert_image_dtype(tf.ensure_shape(image, (size, size, 3)), tf.float32)
+        if not condition:
+            return image, tf.zeros([0])
         if condition == "image":
             return image, parsed["image_embedding"]
         if condition == "text":
@@ -171,6 +88,7 @@ def load(
     repeat: bool = False,
     mirrored: bool = False,
     crop: int | None = None,
+    reduced: bool = False,
 ) -> Any:
     """Batches of (image, condition) from a folder of embedded shards.
 
@@ -181,7 +99,7 @@ def load(
     Args:
         folder: a folder that clip_wrapper.py made.
         size: 64 or 128, or another size that the records hold, in pixels.
-        condition: one of `CONDITIONS`.
+        condition: one of `CONDITIONS`, or "" for images alone.
         split: "train" or "val".
         batch_size: pairs a batch.
         seed: the same seed gives the same batches in the same order.
@@ -189,21 +107,23 @@ def load(
         repeat: whether to go on with further epochs without end.
         mirrored: whether training mirrors half of the images, others each epoch.
         crop: side in pixels of the square that training cuts out of each image, anywhere; None for whole images.
+        reduced: whether half of those squares are whole images, reduced to that side.
 
     Returns:
         A `tf.data.Dataset` of image float32 (batch_size, size, size, 3), or cropped, in [0, 1] and condition float32
         (batch_size, `condition_dim`): embeddings are L2-normalised, attributes 0 or 1 and before them.
 
     Raises:
-        UserError: see `read_info`; a size, condition or split that is not there; fewer images than a batch.
+        UserError: see `preprocess.shards.info.read_info`; a size, condition or split that is not there; fewer images
+            than a batch.
     """
-    info = read_info(folder)
+    info = read_info(folder, embedded=condition != "")
     training = split == "train"
     _check(info, size, condition, split, batch_size if training else 1)
     import_tensorflow()
     if not training:
         return _validation_batches(info, size, condition, split, batch_size)
-    augmented = _augmentation(info, condition, seed, mirrored, crop)
+    augmented = _augmentation(info, condition, seed, mirrored, crop, reduced)
     return _training_batches(info, size, condition, batch_size, seed, first_epoch, repeat, augmented)
 
 
@@ -215,7 +135,7 @@ def _check(info, size, condition, split, batch_size):
             f"{folder} holds images of {sizes} px, not {size}; prepare them again with --sizes {size} 224, and embed "
             "them again."
         )
-    if condition not in CONDITIONS or split not in SPLITS:
+    if condition not in ("", *CONDITIONS) or split not in SPLITS:
         raise UserError(f"condition is one of {CONDITIONS} and split one of {SPLITS}, not {condition!r} and {split!r}.")
     if condition in ("attributes", "both") and not info.attributes:
         raise UserError(f"{folder} has no attributes; prepare portraits with `python -m preprocess.celeba`.")
@@ -243,7 +163,7 @@ def _validation_batches(info, size, condition, split, batch_size):
     return batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
 
 
-def _augmentation(info, condition, seed, mirrored, crop):
+def _augmentation(info, condition, seed, mirrored, crop, reduced):
     """A function (epoch, number, image, condition) to the pair that training sees."""
     import tensorflow as tf
 
@@ -253,7 +173,11 @@ def _augmentation(info, condition, seed, mirrored, crop):
         if mirrored:
             image = tf.image.stateless_random_flip_left_right(image, place)
         if crop:
-            image = tf.image.stateless_random_crop(image, (crop, crop, 3), tf.stack([place[0], -1 - place[1]]))
+            lot = tf.stack([place[0], -1 - place[1]])
+            whole, image = image, tf.image.stateless_random_crop(image, (crop, crop, 3), lot)
+            if reduced:
+                small = tf.image.resize(whole, (crop, crop), "area")
+                image = tf.where(tf.random.stateless_uniform((), -1 - place) < 0.5, small, image)
         if condition in ("text", "both"):
             chosen = tf.random.stateless_uniform((), place, 0, tf.shape(embedding)[0], tf.int32)
             embedding = tf.ensure_shape(embedding[chosen], (info.condition_dim(condition),))

@@ -11,6 +11,7 @@ A record is a `tf.train.Example`:
 | image_64, image_128, image_224 | bytes | square JPEGs, one for every size that was asked for |
 | image_embedding | float, d | added by clip_wrapper: unit length |
 | text_embeddings | float, captions x d | added by clip_wrapper: one a caption, unit length |
+| image_patches | bytes | added by clip_wrapper where the encoder has patches: float16 8 x 8 x 64 |
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from preprocess.embedding.patches import DIM, GRID
 from preprocess.utils.errors import UserError
 from preprocess.utils.options import VALIDATION_SHARE
 from preprocess.utils.types import PathLike
@@ -69,11 +71,15 @@ def encode(
     return _serialize(tf.train.Example(features=tf.train.Features(feature=feature)))
 
 
-def add_embeddings(example: Any, image_embedding: np.ndarray, text_embeddings: np.ndarray) -> bytes:
-    """Adds embeddings, float32 (d,) and (captions, d), to a `tf.train.Example` and serialises it."""
+def add_embeddings(
+    example: Any, image_embedding: np.ndarray, text_embeddings: np.ndarray, patches: np.ndarray | None = None
+) -> bytes:
+    """Adds embeddings, float32 (d,) and (captions, d), and patches to a `tf.train.Example` and serialises it."""
     feature = example.features.feature
     feature["image_embedding"].float_list.value.extend(image_embedding.ravel())
     feature["text_embeddings"].float_list.value.extend(text_embeddings.ravel())
+    if patches is not None:
+        feature["image_patches"].bytes_list.value.append(patches.astype("<f2").tobytes())
     return _serialize(example)
 
 
@@ -111,6 +117,12 @@ def embeddings_of(example: Any) -> tuple[np.ndarray, np.ndarray]:
     feature = example.features.feature
     image = np.array(feature["image_embedding"].float_list.value, np.float32)
     return image, np.array(feature["text_embeddings"].float_list.value, np.float32).reshape(-1, len(image))
+
+
+def patches_of(example: Any) -> np.ndarray:
+    """The patches that `add_embeddings` added: float16 (8, 8, 64)."""
+    [stored] = example.features.feature["image_patches"].bytes_list.value
+    return np.frombuffer(stored, "<f2").reshape(GRID, GRID, DIM)
 
 
 def jpeg_of(example: Any, size: int) -> bytes:

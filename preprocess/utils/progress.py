@@ -62,6 +62,7 @@ def progress_bar(iterable: Any = None, desc: str | None = None, total: int | Non
         return _Bar(iterable, desc, total, **options)
     if sys.stderr is None:
         return _Bar(iterable, desc, total, **options | {"disable": True})
-    # A delay, so that there is no line at the beginning.
-    options |= {"mininterval": SECONDS, "delay": 1e-9, "ascii": True, "ncols": 100}
+    # A delay, so that there is no line at the beginning; and whatever the pace, which tqdm would learn from the jump to
+    # where a resumed training stands.
+    options |= {"mininterval": SECONDS, "delay": 1e-9, "miniters": 1, "ascii": True, "ncols": 100}
     return _Lines(iterable, desc, total, file=_LineFile(sys.stderr), **options)

@@ -29,6 +29,8 @@ def random_arrays():
 
 def make_models(policy):
     """{class name: (model, a training batch, draw(model))}, each as small as can be."""
+    from keras import ops
+
     from cvae.nn.rectified_flow import RectifiedFlow
     from cvae.systems.coursework.model import ClipCVAE
     from cvae.systems.digits.critic import LabelCritic
@@ -36,9 +38,12 @@ def make_models(policy):
     from cvae.systems.faces.cvae import AttributeCVAE
     from cvae.systems.faces.cvae_gan import ClipCVAEGAN
     from cvae.systems.faces.wgan_gp import ClipWGANGP
-    from cvae.systems.flow.autoencoder import SpatialVAE
+    from cvae.systems.flow.autoencoder import Autoencoder
     from cvae.systems.flow.model import LatentFlow
+    from cvae.systems.flow.spatial_vae import SpatialVAE
 
+    # EfficientNet has tests of its own, and would take most of the time.
+    Autoencoder._perceptual = lambda self, target, picture: ops.mean(ops.square(target - picture))
     normal, unit, images = random_arrays()
     z, condition = normal((2, 128)).astype(np.float32), unit(2, 8)
     attributes = np.eye(2, 8, dtype=np.float32)
@@ -53,6 +58,9 @@ def make_models(policy):
         "ClipCVAE": (
             ClipCVAE(64, embedding_dim=8, width=1 / 16, dtype=policy), (images(64), unit(4, 8)),
             lambda m: m.draw(z, condition),
+        ),
+        "Autoencoder": (
+            Autoencoder(width=1 / 16, dtype=policy), images(64, count=6), lambda m: m.decode(z.reshape(2, 8, 4, 4)),
         ),
         "SpatialVAE": (
             SpatialVAE(64, width=1 / 16, dtype=policy), images(64),
@@ -101,7 +109,7 @@ def train(folder, *policies):
 
 
 def load(folder):
-    from cvae.runs import load_keras
+    from cvae.keras_files import load_keras
 
     models = {path.stem: load_keras(path) for path in sorted(folder.glob("*.keras"))}
     draws = {name: draw for name, (_, _, draw) in make_models("float32").items()}

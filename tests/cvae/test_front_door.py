@@ -41,7 +41,7 @@ def test_one_generate_reads_run_json_once(run, monkeypatch):
 
 
 def test_options_that_a_run_has_no_use_for_are_errors_from_python_too(run):
-    with pytest.raises(UserError, match="--guidance is for the flow, not for a 64-image"):
+    with pytest.raises(UserError, match="--guidance is for the faces and the flow, not for a 64-image"):
         cvae.load_run(run).generate(["a cow"], guidance=3.0)
 
 

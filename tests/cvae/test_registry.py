@@ -146,7 +146,10 @@ def test_a_fifth_system_trains_generates_and_evaluates_by_the_command_line(fifth
     assert json.loads((tmp_path / "run" / "run.json").read_text())["variant"] == "tiny-mean"
     with pytest.raises(SystemExit) as end:
         run_command_line(monkeypatch, capsys, "generate", *run, "grey", "--guidance", 3)
-    assert end.value.code == 2 and "--guidance is for the flow, not for a tiny-mean" in capsys.readouterr().err
+    assert (
+        end.value.code == 2
+        and "--guidance is for the faces and the flow, not for a tiny-mean" in capsys.readouterr().err
+    )
 
 
 def test_what_a_system_names_is_there():
@@ -161,7 +164,7 @@ def test_what_a_system_names_is_there():
 
 def test_four_systems_and_their_variants():
     assert [system.name for system in find_systems()] == ["coursework", "digits", "faces", "flow"]
-    assert len(all_variants()) == sum(len(system.variants) for system in find_systems()) == 23
+    assert len(all_variants()) == sum(len(system.variants) for system in find_systems()) == 27
     with pytest.raises(UserError, match="no variant '64-imag'; did you mean 64-image"):
         find_variant("64-imag")
 

@@ -63,11 +63,13 @@ SYSTEM = System(
     commands={
         "generate": "cvae.sampling.generate:generate",
         "evaluate": "cvae.evaluation.photos:evaluate",
+        "nearest": "cvae.evaluation.nearest:nearest",
         "compare": "cvae.systems.coursework.compare:compare",
     },
     options={
         "generate": (PRIOR, BEST_OF, CLIP),
         "evaluate": (CLIP,),
+        "nearest": (CLIP,),
         "compare": (
             Option("large_data", "embedded shards of the large theme, for the table's last row", metavar="DATA"),
         ),

@@ -18,7 +18,7 @@ from cvae.training.loop import train
 from cvae.training.resume import open_training
 from cvae.training.settings import Settings, settings_for
 from cvae.utils.plots import save_grid
-from preprocess.shards.read import DataInfo, read_info
+from preprocess.shards.info import DataInfo, read_info
 from preprocess.utils.errors import UserError, counted
 from preprocess.utils.files import MANIFEST, sole_use, write_json, write_text
 from preprocess.utils.quiet import import_keras

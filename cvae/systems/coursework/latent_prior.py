@@ -8,7 +8,8 @@ from cvae.registry import Variant
 from cvae.runs import Run
 from cvae.sampling.draw import Drawer
 from cvae.training.learned_prior import learn_flow, load_or_learn, prior_data
-from preprocess.shards.read import DataInfo, load
+from preprocess.shards.info import DataInfo
+from preprocess.shards.read import load
 from preprocess.utils.files import sha256
 from preprocess.utils.progress import progress_bar
 

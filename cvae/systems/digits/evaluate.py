@@ -150,7 +150,7 @@ def evaluate(
         print(f"note: {run} was trained on other digits: {run.config['digits']}.")
     images, labels = digits.images["test"] / np.float32(255), digits.labels["test"]
     count = min(count, len(images))
-    judge, accuracy = train_judge(digits, run.folder)
+    judge, accuracy = train_judge(digits, run.output)
     figures: dict[str, Any] = {
         "digits": digits.describe(), "judge_accuracy": accuracy, "count": count, "seed": seed,
     }  # fmt: skip
@@ -159,7 +159,7 @@ def evaluate(
             figures[name] = measure(model, images, labels, judge, count, seed, bar.update)
     text = format_evaluation(figures)
     _paint(run, models["run"], images, labels, figures, text)
-    write_json(run.folder / "evaluation.json", figures)
+    write_json(run.output / "evaluation.json", figures)
     return Report(figures, text, f"{run}/evaluation.json and evaluation.png")
 
 
@@ -178,7 +178,7 @@ def _paint(run: Run, model: Any, images: np.ndarray, labels: np.ndarray, figures
     of_noise = draw_noise(model, LABELS, figures["seed"])
     columns = np.stack([shown, reconstructions, *of_labels, of_noise])
     rows = ["test image", "its reconstruction", *["its label drawn"] * 3, "noise drawn"]
-    save_grid(run.folder / "evaluation.png", columns, rows, notes=notes)
+    save_grid(run.output / "evaluation.png", columns, rows, notes=notes)
 
 
 def format_evaluation(result: dict[str, Any]) -> str:

@@ -1,11 +1,12 @@
-"""Faces from descriptions: three models of CelebA's portraits."""
+"""Faces from descriptions: three models of CelebA's portraits, and a flow."""
 
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from cvae.registry import Option, System, Variant
-from cvae.sampling.options import CLIP
+from cvae.sampling.options import CLIP, GUIDANCE, STEPS
+from cvae.training.options import AUTOENCODER, INIT
 
 DATA = "data/faces/embedded"
 
@@ -36,6 +37,32 @@ _CELEBA: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FaceFlowVariant(Variant):
+    """A flow of CelebA's portraits, by the code of the flows of photographs."""
+
+    train_options = (AUTOENCODER, INIT)
+    task = "cvae.systems.flow.task:FlowTask"
+    condition_prompts = "cvae.systems.faces.conditions:condition_prompts"
+    open_drawer = "cvae.systems.flow.draw:open_drawer"
+
+
+def _flow(condition: str) -> FaceFlowVariant:
+    return FaceFlowVariant(
+        image_size=64,
+        condition=condition,
+        conditioned_on=_CONDITIONS[condition][0],
+        theme="portraits",
+        data=DATA,
+        epochs=100,
+        batch_size=64,
+        learning_rate=1e-3,
+        decay=True,
+        least_steps=3000,
+        lacks=("edit",),
+    )
+
+
 def _variant(model: str, condition: str) -> FaceVariant:
     return FaceVariant(
         image_size=64,
@@ -47,7 +74,7 @@ def _variant(model: str, condition: str) -> FaceVariant:
         cost={"cvae": "10 min", "cvae-gan": "27 min", "wgan-gp": "40 to 70 min"}[model]
         + " on 6,000 faces, --width 0.5",
         # Editing needs a model that encodes portraits and is conditioned on attributes.
-        lacks=("edit",) if condition == "text" or model == "wgan-gp" else (),
+        lacks=("guidance", "steps", *(("edit",) if condition == "text" or model == "wgan-gp" else ())),
         model=model,
         **_CELEBA[model],
     )
@@ -55,12 +82,13 @@ def _variant(model: str, condition: str) -> FaceVariant:
 
 SYSTEM = System(
     name="faces",
-    about="three models that draw a face from a description",
+    about="models that draw a face from a description",
     variants={
         f"celeba-{model}{ending}": _variant(model, condition)
         for condition, (_, ending) in _CONDITIONS.items()
         for model in _CELEBA
-    },
+    }
+    | {f"celeba-flow{ending}": _flow(condition) for condition, (_, ending) in _CONDITIONS.items()},
     models=("cvae.systems.faces.cvae", "cvae.systems.faces.cvae_gan", "cvae.systems.faces.wgan_gp"),
     commands={
         "generate": "cvae.sampling.generate:generate",
@@ -69,7 +97,7 @@ SYSTEM = System(
     },
     image_commands={"edit": ("cvae.systems.faces.edit:edit", "change attributes of a portrait")},
     options={
-        "generate": (CLIP,),
+        "generate": (GUIDANCE, STEPS, CLIP),
         "evaluate": (CLIP,),
         "compare": (
             Option(

@@ -16,7 +16,7 @@ from cvae.training.loop import train
 from cvae.training.resume import open_training
 from cvae.utils.plots import save_grid
 from preprocess.celeba.attributes import HAIR_COLOURS
-from preprocess.shards.read import DataInfo, read_info
+from preprocess.shards.info import DataInfo, read_info
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import MANIFEST, sole_use, write_json, write_text
 from preprocess.utils.quiet import import_keras

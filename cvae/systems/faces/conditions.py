@@ -63,7 +63,7 @@ def condition_attributes(run: Run, attributes: np.ndarray, clip: str | None = No
     With "both" that is the attributes and the embedding of a sentence that describes them.
 
     Raises:
-        UserError: see `preprocess.embedding.encoders.EncoderRecord.open`.
+        UserError: see `preprocess.embedding.process.EncoderRecord.open`.
     """
     if run.variant.condition == "attributes":
         return attributes

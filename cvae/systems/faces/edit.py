@@ -61,7 +61,7 @@ def guess_attributes(run: Run, image: np.ndarray) -> np.ndarray:
     """
     info = run.data_info('say what the portrait shows with --described "a young man with black hair"')
     shares = read_portraits(info, "val", MAX_PORTRAITS).attributes.mean(0)
-    return guess(train_judge(info, run.folder.parent), image[None], shares)[0]
+    return guess(train_judge(info, run.output.parent), image[None], shares)[0]
 
 
 def edit(

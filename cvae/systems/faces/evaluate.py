@@ -98,7 +98,7 @@ def evaluate(run: Run, data: str | None = None, count: int = 1000, seed: int = 0
     # First: the encoder, where it is needed, is a process of its own and wants the GPU's memory too.
     prompted = run.condition(list(PROMPTS), clip)
     model = run.model()
-    judge = train_judge(info, run.folder.parent)
+    judge = train_judge(info, run.output.parent)
     portraits, real = read_portraits(info, "val", count), read_portraits(info, "train", 2 * count)
     conditions = portraits.conditions(run.variant.condition)
     pictures = in_batches(model.draw, noise_of(model, count, seed), conditions)
@@ -124,7 +124,7 @@ def evaluate(run: Run, data: str | None = None, count: int = 1000, seed: int = 0
         figures["reconstruction"] = measure_reconstructions(images, reconstructions)
     text = format_evaluation(figures)
     _paint(run, model, portraits, conditions, reconstructions, figures, text)
-    write_json(run.folder / "evaluation.json", figures)
+    write_json(run.output / "evaluation.json", figures)
     return Report(figures, text, f"{run}/evaluation.json and evaluation.png")
 
 
@@ -147,7 +147,7 @@ def _paint(
     headings += [f"picture {number}" for number in range(1, SHOWN_PICTURES + 1)]
     title = f"{figures['variant']}, epoch {figures['epoch']}"
     labels = portraits.captions[:shown]
-    save_grid(run.folder / "evaluation.png", np.concatenate(columns, 1), labels, title, notes, headings)
+    save_grid(run.output / "evaluation.png", np.concatenate(columns, 1), labels, title, notes, headings)
 
 
 def format_evaluation(result: dict[str, Any]) -> str:

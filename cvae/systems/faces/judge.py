@@ -12,7 +12,7 @@ import numpy as np
 from cvae.systems.faces.portraits import IMAGE_SIZE, read_portraits
 from cvae.training.fit_once import fit_under_bar, load_or_train
 from preprocess.celeba.attributes import ATTRIBUTES, HAIR_COLOURS
-from preprocess.shards.read import DataInfo
+from preprocess.shards.info import DataInfo
 from preprocess.utils.quiet import import_keras
 from preprocess.utils.types import PathLike
 
@@ -81,7 +81,7 @@ def train_judge(info: DataInfo, folder: PathLike) -> Any:
     """Trains the classifier on a data set's validation portraits, or loads the one that was trained on them before.
 
     Args:
-        info: a `preprocess.shards.read.DataInfo`. folder: where the weights are kept, by the data's fingerprint.
+        info: a `preprocess.shards.info.DataInfo`. folder: where the weights are kept, by the data's fingerprint.
 
     Returns:
         The classifier.

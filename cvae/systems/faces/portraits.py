@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from preprocess.shards.read import DataInfo
+from preprocess.shards.info import DataInfo
 from preprocess.shards.records import attributes_in, captions_of, embeddings_of, image_of, read_shard
 from preprocess.utils.progress import progress_bar
 from preprocess.utils.quiet import import_tensorflow

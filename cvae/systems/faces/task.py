@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cvae.runs import BEST, Run
+from cvae.keras_files import BEST
+from cvae.runs import Run
 from cvae.systems.faces import FaceVariant
 from cvae.systems.faces.conditions import PROMPTS
 from cvae.training.settings import Settings

@@ -3,24 +3,10 @@
 import dataclasses
 
 from cvae.registry import Option, System, Variant
-from cvae.sampling.options import BEST_OF, CLIP, MANY
+from cvae.sampling.options import BEST_OF, CLIP, GUIDANCE, MANY, STEPS
+from cvae.training.options import AUTOENCODER, INIT
 
 DATA = "data/bucolic/embedded"
-GUIDANCE = Option(
-    "guidance",
-    "guidance scale, 0 to 20: 0 ignores the prompt, 1 follows it as loosely as the training photographs do, larger "
-    "values follow it more closely with less variety (default: 3)",
-    type=float,
-    least=0,
-    most=20,
-)
-STEPS = Option(
-    "steps",
-    "how many steps lead from noise to a picture; fewer is quicker, more is finer (default: 12)",
-    type=int,
-    least=1,
-    most=MANY,
-)
 PRIOR = Option(
     "prior",
     "embedding prior, from a prompt's embedding to an image's: none, mean, ridge (default; follows prompts most), "
@@ -36,31 +22,32 @@ PHOTOGRAPH = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AutoencoderVariant(Variant):
-    """A `cvae.systems.flow.autoencoder.SpatialVAE` of photographs, the first stage of a `FlowVariant`."""
+    """A `cvae.systems.flow.autoencoder.Autoencoder`, the first stage of every `FlowVariant`."""
 
     task = "cvae.systems.flow.autoencoder_task:AutoencoderTask"
     condition_prompts = None
 
 
+class SpatialVAEVariant(AutoencoderVariant):
+    """A `cvae.systems.flow.spatial_vae.SpatialVAE`, the first stage of flows of version 0.2 and before."""
+
+    task = "cvae.systems.flow.spatial_vae_task:SpatialVAETask"
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FlowVariant(Variant):
-    """A `cvae.systems.flow.model.LatentFlow` of photographs.
+    """A `cvae.systems.flow.model.LatentFlow` of photographs."""
 
-    Attributes:
-        autoencoder: the name of the `AutoencoderVariant` whose latents it learns. It is trained first, for the same
-            number of epochs if one is given, else for its own default.
-    """
-
-    autoencoder: str
+    train_options = (AUTOENCODER, INIT)
     task = "cvae.systems.flow.task:FlowTask"
     open_drawer = "cvae.systems.flow.draw:open_drawer"
 
 
-def _autoencoder(size: int) -> AutoencoderVariant:
-    return AutoencoderVariant(
+def _spatial_vae(size: int) -> SpatialVAEVariant:
+    return SpatialVAEVariant(
         image_size=size,
         condition="image",
-        conditioned_on="nothing: the flow's first stage",
+        conditioned_on="nothing: the first stage of flows of version 0.2",
         data=DATA,
         # Small batches: after as long a training, 2.5 minutes on a core, reconstructions have a CMMD of 3.1 to
         # photographs with batches of 32, 2.6 with 16, 2.3 with 8 and 2.1 with 4; but smaller ones leave a GPU idle.
@@ -68,7 +55,7 @@ def _autoencoder(size: int) -> AutoencoderVariant:
         learning_rate=1e-3,
         decay=True,
         least_steps=2000,
-        lacks=("generate", "evaluate", "vary"),
+        lacks=("generate", "evaluate", "nearest", "vary"),
     )
 
 
@@ -83,7 +70,6 @@ def _flow(size: int) -> FlowVariant:
         learning_rate=1e-3,
         decay=True,
         least_steps=3000,
-        autoencoder=f"{size}-autoencoder",
         cost={
             64: "9 min on 1,800 drawn scenes at --width 0.25 --batch-size 16 --epochs 30",
             128: "134 min on photographs at --width 0.5",
@@ -95,15 +81,27 @@ SYSTEM = System(
     name="flow",
     about="a flow in an autoencoder's latent space",
     variants={
-        "64-autoencoder": _autoencoder(64),
-        "128-autoencoder": _autoencoder(128),
+        "autoencoder": AutoencoderVariant(
+            image_size=128,
+            conditioned_on="nothing: the first stage of all flows",
+            data=DATA,
+            epochs=10,
+            batch_size=8,
+            learning_rate=6e-4,
+            decay=True,
+            least_steps=2000,
+            lacks=("generate", "evaluate", "nearest", "vary"),
+        ),
+        "64-autoencoder": _spatial_vae(64),
+        "128-autoencoder": _spatial_vae(128),
         "64-flow": _flow(64),
         "128-flow": _flow(128),
     },
-    models=("cvae.systems.flow.autoencoder", "cvae.systems.flow.model"),
+    models=("cvae.systems.flow.autoencoder", "cvae.systems.flow.spatial_vae", "cvae.systems.flow.model"),
     commands={
         "generate": "cvae.sampling.generate:generate",
         "evaluate": "cvae.evaluation.photos:evaluate",
+        "nearest": "cvae.evaluation.nearest:nearest",
     },
     image_commands={
         "vary": ("cvae.systems.flow.vary:vary", "draw variations of a photograph, or change it towards a prompt")
@@ -111,6 +109,7 @@ SYSTEM = System(
     options={
         "generate": (GUIDANCE, STEPS, PRIOR, BEST_OF, CLIP),
         "evaluate": (CLIP,),
+        "nearest": (CLIP,),
         "vary": (*PHOTOGRAPH, GUIDANCE, STEPS, CLIP),
     },
 )

@@ -1,30 +1,50 @@
-"""Training the autoencoder whose latents a flow learns."""
+"""Training the autoencoder, on shards with or without embeddings."""
 
 import functools
+import pathlib
 from typing import Any
 
 import numpy as np
 
 from cvae.runs import Run
 from cvae.training.shard_task import ShardTask
-from preprocess.shards.read import load
-from preprocess.utils.quiet import import_keras
+from preprocess.shards.info import read_info
+from preprocess.utils.quiet import import_keras, import_tensorflow
 
-# The longest gradient. On photographs one in ten would be longer, some threefold; without a bound a training at 128 px,
-# in batches of 4, went to black.
-CLIP_NORM = 10.0
-# Validation images in the grid after an epoch.
-SHOWN = 6
+# The longest gradient.
+CLIP_NORM = 1.0
+# The EMA window of the weights, in steps.
+AVERAGED = 1000
+# Validation images that are measured after an epoch, about, where there are many, and that are shown in the grid.
+VALIDATED, SHOWN = 400, 8
 
 
 class AutoencoderTask(ShardTask):
-    """See `cvae.training.task.Task`; `data` is a folder that clip_wrapper.py made."""
+    """See `cvae.training.task.Task`; `data` is a folder of shards, with embeddings or without."""
 
-    # In its second half the loss is that of opponents; the newest model is the best.
-    validates = False
     mirrored = True
-    # Convolutions know no size: squares of 64 px teach what holds at 128 px too, in a quarter of the time a step.
+    # Convolutions know no size: squares of 64 px, parts and reduced images, teach what holds at 128 px too.
     crop = 64
+    reduced = True
+
+    def open_data(self, data: str | pathlib.Path | None) -> tuple[int, dict[str, Any]]:
+        self.info = info = read_info(str(self.data_folder(data)), embedded=False)
+        return info.counts["train"], {
+            "data": str(info.folder.resolve()),
+            "data_settings": info.settings,
+            "drawn_by": info.drawn_by,
+        }
+
+    @property
+    def image_size(self) -> int:
+        # As large as they are, since squares are cut out of them.
+        return max((size for size in self.info.sizes if size <= self.variant.image_size), default=self.crop)
+
+    def check_fits(self, run: Run) -> None:
+        """Any images fit."""
+
+    def has_data_of(self, run: Run) -> bool:
+        return run.config["data_settings"] == self.info.settings
 
     def prepare(self, run: Run) -> None:
         """Nothing: there are no prompts."""
@@ -33,26 +53,40 @@ class AutoencoderTask(ShardTask):
         import_keras()
         from cvae.nn.optimizers import Adam
         from cvae.nn.precision import best_policy, wants_xla
-        from cvae.systems.flow.autoencoder import SpatialVAE
+        from cvae.systems.flow.autoencoder import Autoencoder
 
         settings = self.settings
-        model = SpatialVAE(self.variant.image_size, width=settings.width, dtype=settings.precision or best_policy())
-        optimizer = Adam(settings.learning_rate, 0.9, 0.99, global_clipnorm=CLIP_NORM)
+        model = Autoencoder(width=settings.width, dtype=settings.precision or best_policy())
+        momentum = 1 - 1 / max(2, min(AVERAGED, settings.epochs * self.steps // 20))
+        optimizer = Adam(
+            settings.learning_rate, 0.9, 0.99, global_clipnorm=CLIP_NORM, use_ema=True, ema_momentum=momentum
+        )
         model.compile(optimizer, jit_compile=wants_xla())
         return model
 
     def dataset(self, split: str, first_epoch: int = 0) -> Any:
-        return self.images(split, first_epoch).map(lambda image, condition: (image,))
+        images = self.images(split, first_epoch).map(lambda image, nothing: image)
+        if split == "val":
+            images = self._some(images, VALIDATED).batch(self.settings.batch_size)
+        return images.map(lambda image: (image,))
+
+    def _some(self, batches: Any, count: int) -> Any:
+        """About `count` of the validation images one by one, from all over, since their order is the archives'."""
+        held_out = self.info.counts["val"]
+        every = max(1, held_out // count)
+        some = batches.unbatch().shard(every, 0)
+        # Otherwise the last batch would be thought to be whole.
+        return some.apply(import_tensorflow().data.experimental.assert_cardinality(-(-held_out // every)))
 
     def callbacks(self, run: Run) -> list[Any]:
-        from cvae.systems.flow.autoencoder import CriticInSecondHalf
+        from cvae.nn.ema import AverageWhenValidating
         from cvae.training.callbacks import GridPainter
 
-        batch = load(self.info.folder, self.variant.image_size, "image", "val", SHOWN)
-        images = np.asarray(next(iter(batch))[0])
-        return [CriticInSecondHalf(self.settings.epochs), GridPainter(run.folder, functools.partial(_rows, images))]
+        batches = self.images("val").map(lambda image, nothing: image)
+        images = np.stack([np.asarray(image) for image in self._some(batches, SHOWN).take(SHOWN)])
+        return [AverageWhenValidating(), GridPainter(run.folder, functools.partial(_rows, images))]
 
 
 def _rows(images: np.ndarray, model: Any) -> tuple[np.ndarray, list[str]]:
-    reconstructions = np.asarray(model.decode(model.encode(images)[0]))
-    return np.stack([images, reconstructions]), ["image", "reconstruction"]
+    pictures = np.asarray(model.decode(model.encode(images)[0]))
+    return np.stack([images, pictures]), ["image", "reconstruction"]

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from cvae.utils.arrays import in_batches
-from preprocess.shards.read import DataInfo
-from preprocess.shards.records import embeddings_of, image_of, read_shard
+from preprocess.embedding.patches import GRID
+from preprocess.shards.info import DataInfo
+from preprocess.shards.records import attributes_in, embeddings_of, image_of, patches_of, read_shard
 from preprocess.utils.files import atomic_path, sha256, write_text
 from preprocess.utils.progress import progress_bar
 from preprocess.utils.quiet import import_tensorflow
@@ -27,13 +28,17 @@ class Latents:
     Attributes:
         grids: float16 (n, 2, height, width, channels): of each photograph, and of its mirror image.
         embeddings: float32 (n, d), of the photographs. texts: float32 (m, d), of their captions.
-        ids: int (m,), which photograph each caption describes.
+        ids: int (m,), which photograph each caption describes, in order.
+        patches: float16 (n, 8, 8, d), of the photographs as they are; d is 0 where the encoder gave none.
+        attributes: float32 (n, a), 0 or 1; a is 0 where the data have none.
     """
 
     grids: np.ndarray
     embeddings: np.ndarray
     texts: np.ndarray
     ids: np.ndarray
+    patches: np.ndarray
+    attributes: np.ndarray
 
 
 def has_latents_of(model_path: pathlib.Path, folder: PathLike) -> bool:
@@ -42,13 +47,15 @@ def has_latents_of(model_path: pathlib.Path, folder: PathLike) -> bool:
     return model_path.is_file() and path.is_file() and path.read_text() == sha256(model_path)
 
 
-def encode_latents(autoencoder: Any, model_path: pathlib.Path, info: DataInfo, folder: PathLike) -> None:
+def encode_latents(
+    autoencoder: Any, model_path: pathlib.Path, info: DataInfo, folder: PathLike, image_size: int
+) -> None:
     """Writes a `.npz` for each shard that has none yet; those of another autoencoder are made anew.
 
     Args:
-        autoencoder: has `encode(images)` and `image_size`. model_path: the file that it was loaded from.
-        info: a `preprocess.shards.read.DataInfo`.
-        folder: where the files are kept.
+        autoencoder: has `encode(images)`. model_path: the file that it was loaded from.
+        info: a `preprocess.shards.info.DataInfo`.
+        folder: where the files are kept. image_size: pixels a side of the images.
     """
     import_tensorflow()
     if not has_latents_of(model_path, folder):
@@ -56,7 +63,7 @@ def encode_latents(autoencoder: Any, model_path: pathlib.Path, info: DataInfo, f
         write_text(pathlib.Path(folder) / MADE_BY, sha256(model_path))
     todo = [name for name in info.shards if not _is_whole(_latents_path(folder, name))]
     for name in progress_bar(todo, desc="encoding latents", unit="shard", disable=not todo):
-        _encode_shard(autoencoder, info.folder / name, _latents_path(folder, name))
+        _encode_shard(autoencoder, info, name, _latents_path(folder, name), image_size)
 
 
 def _latents_path(folder, shard):
@@ -70,13 +77,15 @@ def _is_whole(path):
         return archive.testzip() is None
 
 
-def _encode_shard(autoencoder, shard, path):
-    images, embeddings, texts = [], [], []
-    for example in read_shard(shard):
-        images.append(image_of(example, autoencoder.image_size))
+def _encode_shard(autoencoder, info, shard, path, image_size):
+    images, embeddings, texts, patches, attributes = [], [], [], [], []
+    for example in read_shard(info.folder / shard):
+        images.append(image_of(example, image_size))
         embedding, captions = embeddings_of(example)
         embeddings.append(embedding)
         texts.append(captions)
+        patches.append(patches_of(example) if info.patch_dim else np.zeros((GRID, GRID, 0), np.float16))
+        attributes.append(attributes_in(example).astype(np.float32))
 
     def encode(batch):
         batch = batch / np.float32(255)
@@ -86,7 +95,10 @@ def _encode_shard(autoencoder, shard, path):
     grids = in_batches(encode, np.stack(images))
     counts = [len(captions) for captions in texts]
     with atomic_path(path) as partial:
-        np.savez(partial, grids=grids, embeddings=np.stack(embeddings), texts=np.concatenate(texts), counts=counts)
+        np.savez(
+            partial, grids=grids, embeddings=np.stack(embeddings), texts=np.concatenate(texts), counts=counts,
+            patches=np.stack(patches), attributes=np.stack(attributes),
+        )  # fmt: skip
 
 
 def read_latents(info: DataInfo, folder: PathLike, split: str) -> Latents:
@@ -94,8 +106,12 @@ def read_latents(info: DataInfo, folder: PathLike, split: str) -> Latents:
     parts = []
     for shard in info.paths(split):
         with np.load(_latents_path(folder, shard.name)) as part:
-            parts.append(dict(part))
-    grids, embeddings, texts, counts = (
-        np.concatenate([part[name] for part in parts]) for name in ("grids", "embeddings", "texts", "counts")
+            count = len(part["grids"])
+            # Version 0.2 kept neither.
+            older = {"patches": np.zeros((count, GRID, GRID, 0), np.float16), "attributes": np.zeros((count, 0))}
+            parts.append(older | dict(part))
+    names = ("grids", "embeddings", "texts", "counts", "patches", "attributes")
+    grids, embeddings, texts, counts, patches, attributes = (
+        np.concatenate([part[name] for part in parts]) for name in names
     )
-    return Latents(grids, embeddings, texts, np.repeat(np.arange(len(counts)), counts))
+    return Latents(grids, embeddings, texts, np.repeat(np.arange(len(counts)), counts), patches, attributes)

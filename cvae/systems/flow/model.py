@@ -4,50 +4,121 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
+from keras import layers, ops
 
+from cvae.nn.flow_networks import MIDDLE
 from cvae.nn.rectified_flow import RectifiedFlow
 from cvae.nn.samplers import DEFAULT
+from cvae.systems.flow.conditions import unit_conditions
 from cvae.systems.flow.embedding_prior import EmbeddingPrior
+from cvae.systems.flow.stages import shipped_autoencoder
 from cvae.utils.arrays import further_noise, in_batches
 from preprocess.utils.types import Tensor
+
+# The weight of pointing where patches do, and the width of the perceptron that does.
+ALIGNED, HIDDEN = 0.5, 256
 
 
 @keras.saving.register_keras_serializable("cvae")
 class LatentFlow(RectifiedFlow):
-    """A `RectifiedFlow` on the latents of a `SpatialVAE`, conditioned on CLIP's embedding of the image.
+    """A `RectifiedFlow` on the latents of an `Autoencoder`, conditioned on CLIP's embedding of the image, or on others.
 
     Latent diffusion (Rombach et al. 2022, arXiv 2112.10752) with the conditioning of unCLIP (Ramesh et al. 2022, arXiv
     2204.06125): a prior leads from a text's embedding to an image's, the flow from there to a latent, and the decoder
     to a picture.
 
-    Trained on ((latent, embedding),) as `RectifiedFlow` is; the autoencoder, which is a part of it and of its file,
-    stays as it is.
+    Trained on ((latent, embedding),) as `RectifiedFlow` is, or on ((latent, embedding, patches),); the autoencoder
+    stays as it is. Patches are what an encoder says of the image's 8 x 8
+    squares: in training the tokens after half of the blocks learn, through a perceptron, to point where those of their
+    places do (REPA, Yu et al. 2024, arXiv 2410.06940), so that the transformer sooner knows what is where.
 
     Args:
-        autoencoder: a trained `SpatialVAE`, which is made untrainable. Others: see `RectifiedFlow`. The length of the
-            noise in conditions is best the embedding prior's error, see `EmbeddingPrior.error`: longer noise hides
+        autoencoder: a trained `Autoencoder`, or a `SpatialVAE` of version 0.1, which is made untrainable and becomes a
+            part of the model and its file; or the name of one that comes along, which does not.
+        image_size: pixels, a multiple of 32; None for the `SpatialVAE`'s. Others: see `RectifiedFlow`. The length of
+            the noise in conditions is best the embedding prior's error, see `EmbeddingPrior.error`: longer noise hides
             what prompts say, with shorter noise pictures follow the prior's mistakes.
+        patch_dim: numbers of a patch, 0 for none.
+        condition: one of `preprocess.shards.read.CONDITIONS`. attributes: how many of the condition's numbers, the
+            first ones, are attributes.
 
     Attributes:
-        prior: the `EmbeddingPrior`, named as in files of version 0.1. image_size: pixels. latent_dim: size of a latent.
+        prior: for "image" the `EmbeddingPrior`, named as in files of version 0.1. latent_dim: size of a latent.
     """
 
-    def __init__(self, autoencoder, condition_dim, width=256, depth=8, condition_noise=1.0, **kwargs):
-        super().__init__(autoencoder.grid, condition_dim, width, depth, condition_noise, **kwargs)
-        self.autoencoder = autoencoder
-        self.autoencoder.trainable = False
-        self.prior = EmbeddingPrior(condition_dim, dtype="float32")
-        self.image_size = autoencoder.image_size
+    def __init__(
+        self,
+        autoencoder,
+        condition_dim,
+        width=256,
+        depth=8,
+        condition_noise=1.0,
+        image_size=None,
+        patch_dim=0,
+        condition="image",
+        attributes=0,
+        **kwargs,
+    ):
+        self.shipped = autoencoder if isinstance(autoencoder, str) else None
+        stage = shipped_autoencoder(autoencoder) if self.shipped else autoencoder
+        image_size = image_size or stage.image_size
+        super().__init__(stage.grid_of(image_size), condition_dim, width, depth, condition_noise, **kwargs)
+        if not self.shipped:
+            self.autoencoder = autoencoder
+            self.autoencoder.trainable = False
+        self.condition = condition
+        self.attributes = attributes
+        if condition == "image":
+            self.prior = EmbeddingPrior(condition_dim, dtype="float32")
+        self.image_size = image_size
         self.latent_dim = int(np.prod(self.shape))
+        self.patch_dim = patch_dim
+        if patch_dim:
+            middle = self.network.get_layer(MIDDLE).output
+            self.aligned = keras.Model(self.network.inputs, [self.network.output, self._pointing(middle)])
+            self.alignment = keras.metrics.Mean(name="alignment")
+
+    def _stage(self):
+        # A function, since the file of a model has what its attributes hold.
+        return shipped_autoencoder(self.shipped) if self.shipped else self.autoencoder
+
+    def _pointing(self, tokens):
+        hidden = layers.Dense(HIDDEN, "relu", dtype=self.dtype_policy, name="align_hidden")(tokens)
+        return layers.Dense(self.patch_dim, dtype="float32", name="align")(hidden)
+
+    def call(self, inputs: Tensor, training: bool = False) -> tuple[Tensor, ...]:
+        data, condition, *patches = inputs
+        if not patches:
+            return super().call(inputs, training)
+        question, target = self.ask(data, condition)
+        velocity, pointing = self.aligned(question, training=training)
+        return velocity, target, ops.normalize(pointing, axis=-1), ops.cast(patches[0], "float32")
+
+    def compute_loss(
+        self,
+        x: Tensor = None,
+        y: Tensor = None,
+        y_pred: Tensor = None,
+        sample_weight: Tensor = None,
+        training: bool = True,
+    ) -> Tensor:
+        velocity, target, *aligned = y_pred
+        loss = super().compute_loss(y_pred=(velocity, target))
+        if not aligned:
+            return loss
+        pointing, patches = aligned
+        missed = 1 - ops.mean(ops.sum(pointing * ops.normalize(patches, axis=-1), axis=-1))
+        self.alignment.update_state(missed)
+        # Validation is of the velocity alone.
+        return loss + ALIGNED * missed if training else loss
 
     def encode(self, image: Tensor, embedding: Tensor = None, training: bool = False) -> tuple[Tensor, Tensor]:
         """Gives the latents' mean and log-variance, each float32 (n, *shape), for images in [0, 1]."""
-        return self.autoencoder.encode(image)
+        return self._stage().encode(image)
 
     def decode(self, z: Tensor, embedding: Tensor = None, training: bool = False) -> Tensor:
         """Gives pictures float32 (n, image_size, image_size, 3) in [0, 1] for latents (n, *shape)."""
-        return self.autoencoder.decode(z)
+        return self._stage().decode(z)
 
     @property
     def embedding_prior(self) -> EmbeddingPrior:
@@ -62,29 +133,46 @@ class LatentFlow(RectifiedFlow):
         """Gives pictures float32 (n, image_size, image_size, 3) in [0, 1].
 
         Args:
-            noise: float32 (n, latent_dim), Gaussian. texts: float32 (n, d), embeddings of prompts.
+            noise: float32 (n, latent_dim), Gaussian. texts: float32 (n, c), embeddings of prompts, or attributes, 0 or
+                1, or those and then embeddings.
             options: of the sampler. prior: which embedding prior, see `EmbeddingPrior`; by default its own.
         """
         return self.draw_embeddings(noise, self.guess(noise, texts, prior), options)
 
     def guess(self, noise: Tensor, texts: Tensor, prior: str | None = None) -> np.ndarray:
-        """The embeddings of images that texts lead to, float32 (n, d); noise counts where the prior draws them."""
+        """The conditions that texts lead to, float32 (n, c): for "image", embeddings of images.
+
+        Noise counts where the embedding prior draws them.
+        """
+        if self.condition != "image":
+            return unit_conditions(texts, self.attributes)
         further = further_noise(noise, self.condition_dim)
         return np.asarray(self.prior(ops.convert_to_tensor(texts), further, kind=prior))
 
     def draw_embeddings(self, noise: Tensor, embeddings: Tensor, options: Any = DEFAULT) -> np.ndarray:
-        """As `draw`, for embeddings of images."""
+        """As `draw`, for what `guess` gives."""
         noise = np.reshape(noise, (-1, *self.shape))
         return in_batches(lambda z, own: self.decode(self.sample(z, own, options)), noise, embeddings)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["shape"]
-        autoencoder = keras.saving.serialize_keras_object(self.autoencoder)
-        # Built as untrainable, it would not hand that on to its layers.
-        autoencoder["config"]["trainable"] = True
-        return config | {"autoencoder": autoencoder}
+        autoencoder = self.shipped
+        if not autoencoder:
+            autoencoder = keras.saving.serialize_keras_object(self.autoencoder)
+            # Built as untrainable, it would not hand that on to its layers.
+            autoencoder["config"]["trainable"] = True
+        return config | {
+            "autoencoder": autoencoder,
+            "image_size": self.image_size,
+            "patch_dim": self.patch_dim,
+            "condition": self.condition,
+            "attributes": self.attributes,
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        return cls(**config | {"autoencoder": keras.saving.deserialize_keras_object(config["autoencoder"])})
+        autoencoder = config["autoencoder"]
+        if not isinstance(autoencoder, str):
+            autoencoder = keras.saving.deserialize_keras_object(autoencoder)
+        return super().from_config(config | {"autoencoder": autoencoder})

@@ -1,7 +1,8 @@
 import numpy as np
 
 from cvae.evaluation.held_out import read_held_out
-from preprocess.shards.read import load, read_info
+from preprocess.shards.info import read_info
+from preprocess.shards.read import load
 
 
 def test_captions_begin_with_one_an_image(embedded):

@@ -7,7 +7,7 @@ from PIL import Image
 from cvae.evaluation.photos import evaluate, score_pictures
 from cvae.log import best_epoch, read_log
 from cvae.runs import Run
-from preprocess.shards.read import read_info
+from preprocess.shards.info import read_info
 from preprocess.utils.errors import UserError
 from tests.helpers import assert_user_error, command
 

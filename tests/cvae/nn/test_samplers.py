@@ -13,6 +13,10 @@ def spin(inputs):
     return ops.stack([-x[:, 1], x[:, 0]], axis=1) * condition
 
 
+def always(guidance):
+    return None if guidance is None else ops.convert_to_tensor(np.array([guidance, 0, 1], np.float32))
+
+
 def test_a_turn_ends_where_it_began():
     x, condition = np.array([[1.0, 0.0]], np.float32), np.full((1, 1), 2 * np.pi, np.float32)
     for sampler, steps, error in (("euler", 2000, 0.02), ("heun", 200, 0.002)):
@@ -26,8 +30,19 @@ def test_guidance_goes_so_much_further_from_what_zeros_give():
     network = lambda inputs: inputs[2]  # noqa: E731
     x, condition = ops.zeros((1, 1)), ops.ones((1, 1))
     for guidance, expected in ((None, 1.0), (1.0, 1.0), (3.0, 3.0), (0.0, 0.0)):
-        moved = integrate(network, x, condition, ops.convert_to_tensor(times_between(0, 1, 4)), guidance, "euler")
+        moved = integrate(
+            network, x, condition, ops.convert_to_tensor(times_between(0, 1, 4)), always(guidance), "euler"
+        )
         np.testing.assert_allclose(moved, [[expected]], atol=1e-6)
+
+
+def test_outside_of_its_interval_there_is_no_guidance():
+    network = lambda inputs: inputs[2]  # noqa: E731
+    guidance = ops.convert_to_tensor(np.array([3, 0.2, 0.6], np.float32))
+    times = ops.convert_to_tensor(times_between(0, 1, 4))
+    # Of the steps from 0, 1/4, 1/2 and 3/4 the second and the third.
+    moved = integrate(network, ops.zeros((1, 1)), ops.ones((1, 1)), times, guidance, "euler")
+    np.testing.assert_allclose(moved, [[2.0]], atol=1e-6)
 
 
 @pytest.mark.parametrize("guidance", [None, 3.0])
@@ -42,7 +57,12 @@ def test_the_network_is_asked_for_no_time_that_training_hardly_draws(guidance):
     for now in times:
         # By hand: a compiled loop has no values to look at.
         integrate(
-            network, x, ops.ones((2, 1)), ops.convert_to_tensor(np.array([now, 0], np.float32)), guidance, "euler"
+            network,
+            x,
+            ops.ones((2, 1)),
+            ops.convert_to_tensor(np.array([now, 0], np.float32)),
+            always(guidance),
+            "euler",
         )
     assert max(seen) == np.float32(LATEST) and min(seen) == 0
 
@@ -68,7 +88,7 @@ def test_compiled_it_gives_the_same_and_follows_the_weights(sampler, guided):
     x, condition = rng.standard_normal((5, 3)).astype(np.float32), rng.standard_normal((5, 2)).astype(np.float32)
     compiled = compile_integration(network, guided, sampler)
     for steps in (2, 7):
-        arrays = [ops.convert_to_tensor(a) for a in (x, condition, times_between(1, 0, steps), np.float32(2.0))]
+        arrays = [ops.convert_to_tensor(a) for a in (x, condition, times_between(1, 0, steps), always(2.0))]
         plain = integrate(network, *arrays[:3], arrays[3] if guided else None, sampler)
         np.testing.assert_allclose(compiled(*arrays), plain, atol=1e-5)
         network.set_weights([2 * weight for weight in network.get_weights()])
@@ -79,10 +99,10 @@ def test_on_jax_it_follows_the_weights_too(monkeypatch):
         monkeypatch,
         """
         from cvae.nn.samplers import compile_integration, integrate, times_between
-        from tests.cvae.nn.test_samplers import small_network
+        from tests.cvae.nn.test_samplers import always, small_network
         network = small_network()
         compiled = compile_integration(network, True, "heun")
-        arrays = [np.ones((2, 3), np.float32), np.ones((2, 2), np.float32), times_between(1, 0, 3), np.float32(2)]
+        arrays = [np.ones((2, 3), np.float32), np.ones((2, 2), np.float32), times_between(1, 0, 3), always(2)]
         for _ in range(2):
             tensors = [keras.ops.convert_to_tensor(array) for array in arrays]
             np.testing.assert_allclose(compiled(*tensors), integrate(network, *tensors, "heun"), atol=1e-5)

@@ -8,7 +8,7 @@ from cvae.notebook_tools import workspace
 from cvae.runs import Run
 from cvae.systems.faces.portraits import read_portraits
 from preprocess.pasture import PASTURE_CLIP
-from preprocess.shards.read import read_info
+from preprocess.shards.info import read_info
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import read_manifest, write_json
 

@@ -5,12 +5,13 @@ import pytest
 from PIL import Image
 
 from cvae.evaluation.held_out import read_held_out
+from cvae.keras_files import BEST, LAST
 from cvae.log import best_epoch, read_log
 from cvae.registry import system_of
-from cvae.runs import BEST, LAST, Run
+from cvae.runs import Run
 from cvae.systems.coursework import SYSTEM
 from cvae.training.loop import train
-from preprocess.shards.read import read_info
+from preprocess.shards.info import read_info
 from preprocess.utils.errors import UserError
 from tests.helpers import (
     ROOT,

@@ -4,8 +4,9 @@ import shutil
 import numpy as np
 import pytest
 
+from cvae.keras_files import BEST, LAST
 from cvae.log import LOG, read_log, write_log
-from cvae.runs import BEST, CONFIG, LAST, Run
+from cvae.runs import CONFIG, Run
 from cvae.training.callbacks import RunWriter
 from cvae.training.loop import train
 from cvae.training.resume import open_training

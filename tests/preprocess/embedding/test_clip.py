@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from clip_wrapper import ClipWrapper
-from preprocess.embedding.clip import encode_tokens
+from preprocess.embedding.clip_model import encode_tokens, watch_patches
 from preprocess.embedding.encoders import load_encoder
 from preprocess.pasture import PASTURE_CLIP
 from preprocess.utils.errors import UserError
@@ -79,6 +79,32 @@ def test_the_courseworks_functions(wrapper, tmp_path):
     )
 
 
+def test_patches_lie_where_they_are_in_the_image(wrapper):
+    """A square somewhere changes what is said of its place more than what is said elsewhere."""
+    embeddings, patches = wrapper.encode_images_and_patches([np.full((64, 64, 3), 90, np.uint8)])
+    n, h, w, _ = patches.shape
+    assert (n, h) == (1, w) and patches.dtype == np.float32
+    for row, column in ((0, 0), (0, w - 1), (h - 1, 1)):
+        marked = np.full((h, w, 3), 90, np.uint8)
+        marked[row, column] = 250, 240, 20
+        marked = marked.repeat(64 // h, 0).repeat(64 // w, 1)
+        change = np.linalg.norm(wrapper.encode_patches([marked])[0] - patches[0], axis=-1)
+        assert np.unravel_index(change.argmax(), change.shape) == (row, column)
+    np.testing.assert_allclose(embeddings, wrapper.encode_images([np.full((64, 64, 3), 90, np.uint8)]), atol=1e-5)
+
+
+def test_a_resnets_patches_are_those_that_it_pools():
+    torch.manual_seed(0)
+    visual = clip.model.ModifiedResNet((1, 1, 1, 1), 16, 2, input_resolution=64, width=8)
+    with watch_patches(visual) as noted, torch.no_grad():
+        pooled = visual(torch.rand(3, 3, 64, 64))
+        assert noted[0].shape == (3, 2, 2, 256)
+        again = visual.attnpool(noted[0].permute(0, 3, 1, 2))
+    np.testing.assert_allclose(again, pooled, atol=1e-5)
+    visual(torch.rand(1, 3, 64, 64))
+    assert len(noted) == 1
+
+
 @pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="no bfloat16 in this CPU")
 def test_bfloat16_is_close(wrapper):
     images = list(rng.integers(0, 255, (8, 64, 64, 3), np.uint8))
@@ -118,7 +144,7 @@ def test_weights_that_cannot_be_downloaded_say_how_to_give_a_file(monkeypatch, t
 
     monkeypatch.setattr("urllib.request.urlopen", refuse)
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(UserError, match=r"cannot be downloaded.*give the file's path"):
+    with pytest.raises(UserError, match=r"cannot be downloaded.*give the file's path.*or .*--clip photographs"):
         load_encoder("ViT-B/32")
 
 

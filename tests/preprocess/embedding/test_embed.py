@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from clip_wrapper import ClipWrapper
-from preprocess.embedding.encoders import EncoderProcess
+from preprocess.embedding.patches import DIM
+from preprocess.embedding.process import EncoderProcess
 from preprocess.pasture import PASTURE_CLIP
-from preprocess.shards.records import captions_of, read_shard, shard_paths
+from preprocess.shards.records import captions_of, patches_of, read_shard, shard_paths
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import read_manifest
 from tests.helpers import ENCODER, ROOT, assert_same_embedded, assert_user_error, command, start, wait_for
@@ -35,15 +36,24 @@ def test_embedding_goes_on_shard_by_shard_and_gives_the_same_records(shards, emb
     out = tmp_path / "embedded"
     shutil.copytree(embedded, out)
     manifest = read_manifest(out, "")
-    write_json(
-        out / MANIFEST, {k: manifest[k] for k in ("schema_version", "settings", "precision")} | {"complete": False}
-    )
+    begun = {k: manifest[k] for k in ("schema_version", "settings", "precision", "patches")} | {"complete": False}
+    assert begun["patches"] == DIM
+    write_json(out / MANIFEST, begun)
     shard_paths(out, "train")[1].unlink()
     kept = shard_paths(out, "train")[0].stat().st_mtime_ns
     with EncoderProcess(str(PASTURE_CLIP)) as encoder:
         embed_folder(shards, out, encoder)
     assert shard_paths(out, "train")[0].stat().st_mtime_ns == kept
     assert_same_embedded(out, embedded)
+    # Version 0.2 knew no patches: what it began goes on without.
+    del begun["patches"]
+    write_json(out / MANIFEST, begun)
+    shard_paths(out, "train")[1].unlink()
+    with EncoderProcess(str(PASTURE_CLIP)) as encoder:
+        assert embed_folder(shards, out, encoder)["patches"] == 0
+    assert patches_of(next(read_shard(shard_paths(embedded, "train")[1]))).shape == (8, 8, DIM)
+    with pytest.raises(ValueError):
+        patches_of(next(read_shard(shard_paths(out, "train")[1])))
 
 
 def test_lost_and_cut_shards_are_named_or_mended(shards, embedded, tmp_path):

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from preprocess.embedding.encoders import EncoderProcess, load_encoder
+from preprocess.embedding.encoders import load_encoder
+from preprocess.embedding.process import EncoderProcess
 from preprocess.utils.errors import UserError
 from tests.helpers import ENCODER, ROOT, assert_user_error, command, shared
 

@@ -35,6 +35,16 @@ def test_and_one_every_half_minute(monkeypatch):
     assert 3 <= len(lines) <= 7 and all(line.strip() for line in lines)
 
 
+def test_lines_come_as_often_after_a_jump_to_where_a_resumed_training_stands(monkeypatch):
+    monkeypatch.setattr(progress, "SECONDS", 0.0)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with progress_bar(total=1005, desc="training") as bar:
+        bar.update(1000)
+        for _ in range(5):
+            bar.update(1)
+    assert 5 <= len(sys.stderr.getvalue().splitlines()) <= 8
+
+
 def test_without_standard_error_it_is_quiet(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
     assert list(progress_bar(range(3))) == [0, 1, 2]

@@ -4,10 +4,11 @@ import shutil
 import pytest
 from PIL import Image
 
+from cvae.keras_files import LAST
 from cvae.log import read_log
-from cvae.runs import LAST, Run
+from cvae.runs import Run
 from cvae.systems.coursework.compare import ROWS, _plan, choose_rows, compare, format_table
-from preprocess.shards.read import read_info
+from preprocess.shards.info import read_info
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import write_json
 from tests.helpers import start, wait_for

@@ -8,7 +8,7 @@ from cvae.registry import find_variant
 from cvae.runs import Run
 from cvae.systems.coursework.latent_prior import encode_posteriors
 from cvae.training import learned_prior
-from preprocess.shards.read import read_info
+from preprocess.shards.info import read_info
 from tests.helpers import command
 
 

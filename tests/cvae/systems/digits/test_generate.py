@@ -127,7 +127,7 @@ def test_runs_of_the_other_system_give_one_sentence(digit_run, run):
     )
     assert_user_error(command("-m", "cvae", "generate", "--run", digit_run, "a cow"), "digits from 0 to 9")
     process = command("-m", "cvae", "generate", "--run", digit_run, 3, "--guidance", 2)
-    assert_user_error(process, "--guidance is for the flow", "mnist-clip-vae")
+    assert_user_error(process, "--guidance is for the faces and the flow", "mnist-clip-vae")
 
 
 def test_a_run_goes_on_with_its_own_digits_only(digit_run, tmp_path, monkeypatch):

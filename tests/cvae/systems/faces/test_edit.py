@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvae.runs import BEST, Run
+from cvae.keras_files import BEST
+from cvae.runs import Run
 from cvae.systems.faces import judge as portrait_judge
 from cvae.systems.faces.edit import change, edit, edit_image
 from cvae.training.loop import train

@@ -9,7 +9,8 @@ from cvae.systems.faces.compare import compare
 from cvae.systems.faces.evaluate import evaluate, mean_accuracy, score_portraits
 from cvae.systems.faces.judge import JUDGED, JUDGED_PLACES, see, train_judge
 from cvae.systems.faces.portraits import read_portraits
-from preprocess.shards.read import load, read_info
+from preprocess.shards.info import read_info
+from preprocess.shards.read import load
 from preprocess.utils.errors import UserError
 
 pytestmark = pytest.mark.slow

@@ -5,7 +5,7 @@ from cvae.systems.faces import judge as portrait_judge
 from cvae.systems.faces.judge import _weighted_cross_entropy, balanced_accuracy, build_judge, guess, see, train_judge
 from cvae.systems.faces.portraits import read_portraits
 from preprocess.celeba.attributes import ATTRIBUTES, HAIR_COLOURS
-from preprocess.shards.read import read_info
+from preprocess.shards.info import read_info
 
 
 def test_balanced_accuracy_counts_both_values_alike():

@@ -4,8 +4,9 @@ import json
 import numpy as np
 import pytest
 
+from cvae.keras_files import LAST
 from cvae.log import GAUGES, best_epoch, read_log
-from cvae.runs import LAST, Run
+from cvae.runs import Run
 from cvae.systems.faces import SYSTEM
 from cvae.systems.faces.compare import choose_variants
 from cvae.systems.faces.conditions import PROMPTS
@@ -82,9 +83,14 @@ def test_a_gan_has_no_validation_loss_and_its_newest_epoch_is_its_best(portraits
 
 
 def test_every_portrait_variant_is_known_by_model_and_condition():
-    assert {(variant.model, variant.condition) for variant in SYSTEM.variants.values()} == {
-        (model, condition) for model in ("cvae", "cvae-gan", "wgan-gp") for condition in ("attributes", "text", "both")
+    endings = {"attributes": "", "text": "-text", "both": "-both"}
+    assert {name: variant.condition for name, variant in SYSTEM.variants.items()} == {
+        f"celeba-{model}{ending}": condition
+        for model in ("cvae", "cvae-gan", "wgan-gp", "flow")
+        for condition, ending in endings.items()
     }
+    for name, variant in SYSTEM.variants.items():
+        assert name.startswith(f"celeba-{getattr(variant, 'model', 'flow')}")
     assert choose_variants("celeba-cvae, celeba-wgan-gp-text") == ("celeba-cvae", "celeba-wgan-gp-text")
     for wrong, error in (
         ("", "no variant is named"),

@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from cvae.systems.flow.autoencoder import SpatialVAE
 from cvae.systems.flow.latents import encode_latents, has_latents_of, read_latents
-from preprocess.shards.read import read_info
+from cvae.systems.flow.spatial_vae import SpatialVAE
+from preprocess.shards.info import read_info
 from preprocess.shards.records import embeddings_of, image_of, read_shard
 
 
@@ -19,7 +19,7 @@ def autoencoder(tmp_path_factory):
 
 def test_latents_are_those_of_the_images_and_of_their_mirror_images(embedded, autoencoder, tmp_path):
     info = read_info(embedded)
-    encode_latents(*autoencoder, info, tmp_path)
+    encode_latents(*autoencoder, info, tmp_path, 64)
     latents = read_latents(info, tmp_path, "val")
     autoencoder = autoencoder[0]
     examples = [example for path in info.paths("val") for example in read_shard(path)]
@@ -35,14 +35,14 @@ def test_latents_are_those_of_the_images_and_of_their_mirror_images(embedded, au
 
 def test_only_missing_and_damaged_files_are_made_again(embedded, autoencoder, tmp_path):
     info = read_info(embedded)
-    encode_latents(*autoencoder, info, tmp_path)
+    encode_latents(*autoencoder, info, tmp_path, 64)
     paths = sorted(tmp_path.glob("*.npz"))
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in paths}
     paths[0].unlink()
     damaged = bytearray(before[paths[1]][0])
     damaged[len(damaged) // 2] ^= 255
     paths[1].write_bytes(damaged)
-    encode_latents(*autoencoder, info, tmp_path)
+    encode_latents(*autoencoder, info, tmp_path, 64)
     for path in paths[2:]:
         assert path.stat().st_mtime_ns == before[path][1]
     for path in paths[:2]:
@@ -52,7 +52,7 @@ def test_only_missing_and_damaged_files_are_made_again(embedded, autoencoder, tm
 
 def test_latents_of_another_autoencoder_are_made_anew(embedded, autoencoder, tmp_path):
     info = read_info(embedded)
-    encode_latents(*autoencoder, info, tmp_path)
+    encode_latents(*autoencoder, info, tmp_path, 64)
     assert has_latents_of(autoencoder[1], tmp_path)
     before = read_latents(info, tmp_path, "val").grids
     keras.utils.set_random_seed(1)
@@ -61,5 +61,5 @@ def test_latents_of_another_autoencoder_are_made_anew(embedded, autoencoder, tmp
     assert not has_latents_of(tmp_path / "other.keras", tmp_path)
     path = autoencoder[1].with_name("other.keras")
     other.save(path)
-    encode_latents(other, path, info, tmp_path)
+    encode_latents(other, path, info, tmp_path, 64)
     assert np.abs(read_latents(info, tmp_path, "val").grids - before).max() > 0.01

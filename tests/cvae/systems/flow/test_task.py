@@ -6,15 +6,16 @@ import pytest
 
 from cvae.evaluation.held_out import read_held_out
 from cvae.evaluation.metrics import psnr
+from cvae.keras_files import BEST, LAST
 from cvae.log import read_log
 from cvae.nn import samplers
-from cvae.runs import BEST, LAST, Run
+from cvae.runs import Run
 from cvae.systems.flow.latents import read_latents
 from cvae.systems.flow.task import FlowTask
 from cvae.training import learned_prior
 from cvae.training.loop import train
 from cvae.training.resume import open_training
-from preprocess.shards.read import read_info
+from preprocess.shards.info import read_info
 from preprocess.utils.errors import UserError
 from tests.helpers import (
     SMALL_FLOW,
@@ -99,7 +100,7 @@ def test_its_autoencoder_takes_its_own_number_of_epochs_where_none_is_given(embe
     again, begun = open_training(None, None, tmp_path, {}, resume=True)
     assert not begun and again.settings == task.settings
     for one in (task, again):
-        assert one._autoencoder_settings(tmp_path / "autoencoder").get("epochs") == given.get("epochs")
+        assert one._autoencoder_settings().get("epochs") == given.get("epochs")
 
 
 def test_no_other_variant_takes_the_place_of_a_finished_stage(flow_run, embedded, tmp_path):
@@ -118,7 +119,7 @@ def test_an_autoencoder_stopped_in_either_half_goes_on_as_if_nothing_had_been(em
     def stop(run):
         raise Stop
 
-    settings = SMALL_FLOW | {"epochs": 3}
+    settings = {"epochs": 3, "batch_size": 16, "width": 1 / 16, "precision": "float32"}
     whole = train("64-autoencoder", embedded, tmp_path / "whole", settings)
     assert all(0 < row["critic"] < 2.5 for row in whole) and whole[-1]["critic"] < whole[0]["critic"]
     for _ in range(2):
@@ -161,7 +162,9 @@ def test_embeddings_drawn_by_a_flow_are_those_of_the_texts_own_images(flow_run, 
 
 def test_what_a_model_has_no_use_for_is_an_error(flow_run, run):
     draw = ("-m", "cvae", "generate", "--run")
-    assert_user_error(command(*draw, run, "a cow", "--guidance", 2), "--guidance is for the flow", "not for a 64-image")
+    assert_user_error(
+        command(*draw, run, "a cow", "--guidance", 2), "--guidance is for the faces and the flow", "not for a 64-image"
+    )
     assert_user_error(
         command(*draw, flow_run, "a cow", "--prior", "x"), "--prior of a 64-flow", "none, mean, ridge, gaussian, flow"
     )
@@ -176,4 +179,4 @@ def test_what_a_model_has_no_use_for_is_an_error(flow_run, run):
     assert f"(default: {samplers.DEFAULT.guidance:g})" in usage and f"(default: {samplers.DEFAULT.steps})" in usage
     for options in ((), ("--guidance", 3), ("--best-of", 8)):
         process = command(*draw, flow_run / "autoencoder", "a cow", *options)
-        assert_user_error(process, "64-autoencoder has no `generate`", "name a run of what has it: 64-flow, 128-flow")
+        assert_user_error(process, "autoencoder has no `generate`", "name a run of what has it: 64-flow, 128-flow")

@@ -1,0 +1,127 @@
+"""Whether the animals can be recognised: a judge that had no part in training looks at pictures of held-out captions.
+
+    python benchmarks/animals.py --run photographs-64 --meadow path/to/meadow --judge path/to/encoders
+
+`--meadow` is a folder with train2017.zip, captions_train2017.json and labels.csv (file name and kind); the folder of
+the judge holds mobilenet_v2_features.onnx and meadow_judge.npz and wants `pip install onnxruntime`. For each kind: the
+share of pictures in which the judge sees the kind that the caption asks for, and the same of the captions' own images
+at the model's size. Then the Frechet distance, in the judge's features, of pictures to images, beside that of
+reconstructions: both of one half of the captions to the images of the other half.
+"""
+
+import argparse
+import itertools
+import json
+import pathlib
+import sys
+import zipfile
+
+import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+
+from benchmarks.meadows import KINDS, held_out, kinds_of
+from cvae.evaluation.metrics import frechet_distance
+from cvae.runs import Run
+from cvae.utils.arrays import in_batches, to_uint8
+from preprocess.shards.images import square_image
+from preprocess.shards.records import VALIDATION_SHARE
+from preprocess.utils.errors import run_command
+from preprocess.utils.progress import progress_bar
+
+
+class Judge:
+    """Which of five kinds pictures show, by MobileNetV2's features and a softmax."""
+
+    def __init__(self, folder):
+        import onnxruntime
+
+        self.network = onnxruntime.InferenceSession(folder / "mobilenet_v2_features.onnx")
+        self.weights = dict(np.load(folder / "meadow_judge.npz"))
+        assert tuple(self.weights["names"]) == KINDS
+
+    def features(self, images):
+        """Of uint8 images (n, size, size, 3): float32 (n, 1280), standardised."""
+        from PIL import Image
+
+        [name], rows = [entry.name for entry in self.network.get_inputs()], []
+        output = self.network.get_outputs()[-1].name
+        for image in progress_bar(images, desc="judging", unit="picture"):
+            pixels = Image.fromarray(image).resize((224, 224), Image.Resampling.BICUBIC)
+            pixels = np.asarray(pixels, np.float32)[None] / 127.5 - 1
+            rows.append(self.network.run([output], {name: pixels})[0][0])
+        return (np.log1p(np.maximum(rows, 0)) - self.weights["mean"]) / self.weights["std"]
+
+    def kinds(self, features):
+        """The numbers of the kinds, int (n,)."""
+        return np.argmax(features @ self.weights["W"] + self.weights["b"], axis=1)
+
+
+def choose(folder, count, share):
+    """[(file name, caption, kind's number)] of `count` held-out images of each kind, in turns."""
+    kinds = kinds_of(folder)
+    rows: dict = {kind: [] for kind in KINDS}
+    for name, texts in held_out(folder, share):
+        if texts and name in kinds and len(rows[kinds[name]]) < count:
+            rows[kinds[name]].append((name, texts[0], KINDS.index(kinds[name])))
+    return [row for turn in itertools.zip_longest(*rows.values()) for row in turn if row]
+
+
+def images_of(folder, names, size):
+    with zipfile.ZipFile(folder / "train2017.zip") as archive:
+        return np.stack([np.asarray(square_image(archive.read(f"train2017/{name}"), size)) for name in names])
+
+
+def shares(right, kinds):
+    return {"all": float(right.mean())} | {
+        kind: float(right[kinds == number].mean()) for number, kind in enumerate(KINDS)
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--run", required=True)
+    parser.add_argument("--meadow", type=pathlib.Path, required=True)
+    parser.add_argument("--judge", type=pathlib.Path, required=True)
+    parser.add_argument("--count", type=int, default=100, help="captions of each kind (default: %(default)s)")
+    parser.add_argument("--guidance", type=float, nargs="*", default=[None], help="guidance scales (default: its own)")
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--prior")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=pathlib.Path, help="a JSON file for the figures")
+    arguments = parser.parse_args()
+    run, judge = Run(arguments.run), Judge(arguments.judge)
+    share = run.config["data_settings"].get("validation_share", VALIDATION_SHARE)
+    names, captions, kinds = zip(*choose(arguments.meadow, arguments.count, share))
+    kinds = np.array(kinds)
+    images = images_of(arguments.meadow, names, run.variant.image_size)
+    texts = run.encode_texts(list(captions))
+    model = run.model()
+    real = judge.features(images)
+    inputs = images / np.float32(255)
+    seen = in_batches(lambda part: model.decode(model.encode(part)[0]), inputs)
+    reconstructed = judge.features(to_uint8(seen))
+    first, second = np.arange(len(kinds)) % 2 == 0, np.arange(len(kinds)) % 2 == 1
+    baseline = frechet_distance(reconstructed[first], real[second])
+    found = {"captions": len(kinds), "images": shares(judge.kinds(real) == kinds, kinds),
+             "reconstructions": shares(judge.kinds(reconstructed) == kinds, kinds),
+             "frechet of images": frechet_distance(real[first], real[second]),
+             "frechet of reconstructions": baseline}  # fmt: skip
+    for guidance in arguments.guidance:
+        given = {"guidance": guidance, "steps": arguments.steps, "prior": arguments.prior}
+        drawer = run.open_drawer(**{name: value for name, value in given.items() if value is not None})
+        noise = np.random.default_rng(arguments.seed).standard_normal((len(kinds), drawer.latent_dim))
+        drawn = judge.features(to_uint8(in_batches(drawer.draw, noise.astype(np.float32), texts)))
+        distance = frechet_distance(drawn[first], real[second])
+        found[f"pictures, guidance {guidance or 'its own'}"] = shares(judge.kinds(drawn) == kinds, kinds) | {
+            "frechet": distance, "over reconstructions'": distance / baseline,
+        }  # fmt: skip
+    for name, figures in found.items():
+        numbers = figures.items() if isinstance(figures, dict) else [("", figures)]
+        print(f"{name}: " + ", ".join(f"{key} {value:.3g}".strip() for key, value in numbers), flush=True)
+    if arguments.out:
+        arguments.out.write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,44 @@
+"""Makes of a run one that comes with the package: `python -m cvae.export --run RUN --name NAME`."""
+
+import argparse
+
+from cvae.keras_files import BEST, save_in_half
+from cvae.presets import FOLDER
+from cvae.runs import CONFIG, Run
+from preprocess.utils.errors import UserError, run_command
+from preprocess.utils.files import atomic_path, write_json
+
+# What stands for the folder of data, which nobody else has.
+DATA = "those that its card tells of"
+
+
+def export(run: Run, name: str) -> None:
+    """Writes a run's model in float16 and what run.json has to say.
+
+    Args:
+        run: the run, not one that comes with the package. name: of the folder in `cvae/presets`.
+
+    Raises:
+        UserError: the run has no model; or another model has that name.
+    """
+    folder = FOLDER / name
+    if (folder / BEST).exists():
+        raise UserError(f"{folder} holds a model already, which others may build on; choose another --name.")
+    folder.mkdir(exist_ok=True)
+    with atomic_path(folder / BEST) as partial:
+        save_in_half(run.find_model(), partial)
+    write_json(folder / CONFIG, run.config | {"data": DATA})
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m cvae.export", description=__doc__.split(":")[0])
+    parser.add_argument("--run", required=True, help="run folder")
+    parser.add_argument("--name", required=True, help="of what comes of it, such as photographs-64")
+    arguments = parser.parse_args()
+    export(Run(arguments.run), arguments.name)
+    print(f"Wrote {FOLDER / arguments.name}; write its card.md.")
+
+
+if __name__ == "__main__":
+    run_command(main)

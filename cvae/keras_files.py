@@ -1,0 +1,102 @@
+"""Loads and saves the `.keras` files of this project's models."""
+
+import io
+import pathlib
+import zipfile
+import zlib
+from typing import Any
+
+import numpy as np
+
+from cvae.registry import import_models
+from preprocess.utils.errors import UserError
+from preprocess.utils.quiet import import_keras
+
+BEST, LAST = "best.keras", "last.keras"
+
+
+def train_anew(path: pathlib.Path) -> str:
+    """What to do where a model's file is lost."""
+    has_best = path.name == LAST and zipfile.is_zipfile(path.with_name(BEST))
+    kept = f" to keep {BEST}" if has_best else ""
+    return f"train again with --overwrite, or with another --run{kept}."
+
+
+def save_without_optimizer(model: Any, path: pathlib.Path, plain: Any = None) -> Any:
+    """Saves a model at a third of the size: Keras' own `include_optimizer=False` does nothing for `.keras` files.
+
+    Args:
+        model: the model. path: the file.
+        plain: what it returned for the same model before, whose config is still the same: building that takes longer
+            than saving it.
+
+    Returns:
+        The model as it was saved, without an optimiser.
+    """
+    if plain is None:
+        plain = type(model).from_config(model.get_config())
+    plain.set_weights(model.get_weights())
+    plain.save(path)
+    return plain
+
+
+def load_keras(path: pathlib.Path) -> Any:
+    """Loads a model from a `.keras` file of this project's.
+
+    Raises:
+        UserError: the file is damaged, or another's.
+    """
+    keras = import_keras()
+    # Classes are registered by their names when their modules are imported.
+    import cvae.nn.optimizers
+    import cvae.nn.rectified_flow  # noqa: F401
+
+    import_models()
+    try:
+        return keras.models.load_model(path, safe_mode=True)
+    # What a damaged or foreign file makes zipfile, h5py and Keras raise; a full memory is not the file's fault.
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0][:150]
+        raise UserError(
+            f"{path} cannot be loaded ({reason}); if the file is damaged, put a copy of it back, or {train_anew(path)}"
+        ) from None
+
+
+def save_in_half(source: pathlib.Path, path: pathlib.Path) -> None:
+    """Writes a model's file with its weights in float16, at about half of the size; it loads as any other.
+
+    Args:
+        source: a `.keras` file. path: the file to write.
+    """
+    with zipfile.ZipFile(source) as full, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as half:
+        for name in full.namelist():
+            content = full.read(name)
+            half.writestr(name, _weights_in_half(content) if name.endswith(".h5") else content)
+
+
+def _weights_in_half(content: bytes) -> bytes:
+    import h5py
+
+    written = io.BytesIO()
+    with h5py.File(io.BytesIO(content), "r") as full, h5py.File(written, "w") as half:
+
+        def copy(name: str, entry: Any) -> None:
+            if isinstance(entry, h5py.Dataset):
+                value = entry[()]
+                own = half.create_dataset(name, data=value.astype(np.float16) if value.dtype == np.float32 else value)
+            else:
+                own = half.require_group(name)
+            own.attrs.update(entry.attrs)
+
+        half.attrs.update(full.attrs)
+        full.visititems(copy)
+    return written.getvalue()

@@ -1,0 +1,41 @@
+"""Texts as tokens: OpenAI's byte pair encoding with fewer merges, and so a smaller vocabulary."""
+
+import functools
+import importlib.util
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+# Merges are kept in the order of how often they were found in text: the first ones make all common words.
+MERGES = 10_000
+BYTES = 512
+START, END = BYTES + MERGES, BYTES + MERGES + 1
+VOCABULARY = BYTES + MERGES + 2
+CONTEXT_LENGTH = 24
+
+
+@functools.cache
+def _tokenizer() -> Any:
+    # The file alone: the package `clip` around it imports PyTorch.
+    package: Any = importlib.util.find_spec("clip")
+    path = pathlib.Path(package.submodule_search_locations[0]) / "simple_tokenizer.py"
+    spec: Any = importlib.util.spec_from_file_location("clip_simple_tokenizer", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    tokenizer = module.SimpleTokenizer()
+    tokenizer.bpe_ranks = {pair: rank for pair, rank in tokenizer.bpe_ranks.items() if rank < MERGES}
+    return tokenizer
+
+
+def tokenize(texts: Sequence[str]) -> np.ndarray:
+    """Tokens int32 (n, 24) of texts: a start, the text, an end, and zeros; longer texts are cut.
+
+    Token 0 is an exclamation mark; what lies behind the end is not looked at.
+    """
+    tokens = np.zeros((len(texts), CONTEXT_LENGTH), np.int32)
+    for row, text in zip(tokens, texts):
+        found = [START, *_tokenizer().encode(text)[: CONTEXT_LENGTH - 2], END]
+        row[: len(found)] = found
+    return tokens
