@@ -22,7 +22,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
 from benchmarks.meadows import KINDS, held_out, kinds_of
 from cvae.evaluation.metrics import frechet_distance
+from cvae.evaluation.photos import reconstruct
 from cvae.runs import Run
+from cvae.sampling.draw import noise_of
 from cvae.utils.arrays import in_batches, to_uint8
 from preprocess.shards.images import square_image
 from preprocess.shards.records import VALIDATION_SHARE
@@ -98,9 +100,7 @@ def main():
     texts = run.encode_texts(list(captions))
     model = run.model()
     real = judge.features(images)
-    inputs = images / np.float32(255)
-    seen = in_batches(lambda part: model.decode(model.encode(part)[0]), inputs)
-    reconstructed = judge.features(to_uint8(seen))
+    reconstructed = judge.features(to_uint8(reconstruct(model, images / np.float32(255), texts)))
     first, second = np.arange(len(kinds)) % 2 == 0, np.arange(len(kinds)) % 2 == 1
     baseline = frechet_distance(reconstructed[first], real[second])
     found = {"captions": len(kinds), "images": shares(judge.kinds(real) == kinds, kinds),
@@ -110,8 +110,8 @@ def main():
     for guidance in arguments.guidance:
         given = {"guidance": guidance, "steps": arguments.steps, "prior": arguments.prior}
         drawer = run.open_drawer(**{name: value for name, value in given.items() if value is not None})
-        noise = np.random.default_rng(arguments.seed).standard_normal((len(kinds), drawer.latent_dim))
-        drawn = judge.features(to_uint8(in_batches(drawer.draw, noise.astype(np.float32), texts)))
+        noise = noise_of(drawer, len(kinds), arguments.seed)
+        drawn = judge.features(to_uint8(in_batches(drawer.draw, noise, texts)))
         distance = frechet_distance(drawn[first], real[second])
         found[f"pictures, guidance {guidance or 'its own'}"] = shares(judge.kinds(drawn) == kinds, kinds) | {
             "frechet": distance, "over reconstructions'": distance / baseline,

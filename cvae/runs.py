@@ -50,8 +50,7 @@ class Run:
 
     def __init__(self, folder: str | pathlib.Path) -> None:
         self.folder = self.output = pathlib.Path(folder)
-        preset = find_preset(str(folder))
-        if preset and not self.folder.exists():
+        if not self.folder.exists() and (preset := find_preset(str(folder))):
             self.folder, self.output = preset, pathlib.Path("runs", preset.name)
         self.name = str(folder)
         self.config = _read_config(self.folder)

@@ -10,7 +10,7 @@ from cvae.evaluation.held_out import read_held_out
 from cvae.evaluation.photos import data_to_measure, reconstruct
 from cvae.evaluation.report import Report
 from cvae.runs import Run
-from cvae.sampling.draw import embed_images
+from cvae.sampling.draw import embed_images, noise_of
 from cvae.utils.arrays import in_batches, to_uint8
 from cvae.utils.plots import save_grid
 from preprocess.shards.images import read_square
@@ -125,8 +125,7 @@ def nearest(
     if given:
         pictures = np.stack(given) / np.float32(255)
     else:
-        noise = np.random.default_rng(seed).standard_normal((len(held_out.texts), model.latent_dim))
-        pictures = in_batches(model.draw, noise.astype(np.float32), held_out.texts)
+        pictures = in_batches(model.draw, noise_of(model, len(held_out.texts), seed), held_out.texts)
     own = held_out.conditions(run.variant.condition)
     seen = reconstruct(model, held_out.images / np.float32(255), own)
     with run.encoder.open(clip) as encoder, progress_bar(total=len(pictures) + len(seen), desc="embedding") as bar:

@@ -23,7 +23,7 @@ class SamplerOptions:
             (classifier-free guidance, Ho and Salimans 2022, arXiv 2207.12598).
         steps: from noise to data, from 1.
         sampler: "euler", which evaluates the velocity once a step, or "heun", twice.
-        interval: the times at which pictures are guided, 1 is noise: at others guidance costs variety and time, and
+        interval: the times at which pictures are guided, 1 is noise: at others guidance costs variety and
             brings little (Kynkäänniemi et al. 2024, arXiv 2404.07724).
 
     Raises:
@@ -52,19 +52,14 @@ def velocity(network: Any, x: Any, time: Any, condition: Any, guidance: Any) -> 
     """
     times = ops.ones_like(x[:, 0] if len(x.shape) == 2 else x[:, 0, 0, 0]) * ops.minimum(time, LATEST)
 
-    def plain() -> Any:
-        return network([x, times, condition])
-
-    def guided() -> Any:
-        both = [ops.concatenate([x, x]), ops.concatenate([times, times])]
-        conditions = ops.concatenate([condition, ops.zeros_like(condition)])
-        conditional, unconditional = ops.split(network([*both, conditions]), 2)
-        return unconditional + scale * (conditional - unconditional)
-
     if guidance is None:
-        return plain()
+        return network([x, times, condition])
+    both = [ops.concatenate([x, x]), ops.concatenate([times, times])]
+    conditional, unconditional = ops.split(network([*both, ops.concatenate([condition, ops.zeros_like(condition)])]), 2)
     scale, first, last = guidance[0], guidance[1], guidance[2]
-    return ops.cond(ops.logical_and(first <= time, time <= last), guided, plain)
+    # Without a branch, in which the network would be a second time in the graph that every first drawing waits for.
+    scale = ops.where(ops.logical_and(first <= time, time <= last), scale, 1.0)
+    return unconditional + scale * (conditional - unconditional)
 
 
 def integrate(network: Any, x: Any, condition: Any, times: Any, guidance: Any, sampler: str) -> Any:

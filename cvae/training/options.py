@@ -1,6 +1,17 @@
 """The options of trainings that several systems have, as data for their `__init__.py`."""
 
+from typing import Any
+
 from cvae.registry import Option
+
+# Of every flow's variant, see `cvae.registry.Variant`.
+FLOW_DEFAULTS: dict[str, Any] = {
+    "epochs": 100,
+    "batch_size": 64,
+    "learning_rate": 1e-3,
+    "decay": True,
+    "least_steps": 3000,
+}
 
 AUTOENCODER = Option(
     "autoencoder",

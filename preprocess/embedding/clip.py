@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import pathlib
 import time
 import warnings
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from preprocess.embedding.clip_model import encode_tokens, import_clip, load_clip, watch_patches
+from preprocess.shards.images import as_image
 from preprocess.utils.types import PathLike
 
 DEFAULT_CLIP = "ViT-B/32"
@@ -21,24 +21,6 @@ BATCH_SIZE = 64
 BFLOAT16_SPEEDUP = 1.5
 BFLOAT16_SECONDS = 0.05
 BFLOAT16_TOLERANCE = 1e-2
-
-
-def _as_pil(image):
-    """A PIL image from a path, a PIL image, a uint8 array, or a float array in [0, 1]."""
-    from PIL import Image
-
-    if isinstance(image, Image.Image):
-        return image
-    if isinstance(image, (str, pathlib.Path)):
-        with Image.open(image) as opened:
-            opened.load()
-        return opened
-    pixels = np.asarray(image)
-    if pixels.dtype != np.uint8:
-        if pixels.min() < 0 or pixels.max() > 1:
-            raise ValueError("float images must lie in [0, 1]")
-        pixels = np.round(pixels * 255).astype(np.uint8)
-    return Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
 
 
 def _normalize(features):
@@ -141,7 +123,7 @@ class ClipWrapper:
 
         parts = [np.zeros((0, self.embedding_dim), np.float32)]
         for start in range(0, len(images), batch_size):
-            batch = torch.stack([self._transform(_as_pil(image)) for image in images[start : start + batch_size]])
+            batch = torch.stack([self._transform(as_image(image)) for image in images[start : start + batch_size]])
             parts.append(_normalize(self._run(self._model.encode_image, batch)))
         return np.concatenate(parts)
 

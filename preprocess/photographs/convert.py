@@ -64,14 +64,9 @@ def main() -> None:
 
     path = pathlib.Path(arguments.out or WEIGHTS)
     found = convert(published())
-    with atomic_path(path) as partial, open(partial, "wb") as file:
-        np.savez_compressed(
-            file,
-            **{
-                name: value.astype(np.float16 if name.endswith("kernel") else np.float32)
-                for name, value in found.items()
-            },
-        )
+    halved = {name: value.astype(np.float16) for name, value in found.items() if name.endswith("kernel")}
+    with atomic_path(path) as partial:
+        np.savez_compressed(partial, **found | halved)
     print(f"Wrote {len(found)} weights to {path}.")
 
 

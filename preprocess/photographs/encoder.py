@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from preprocess.photographs.tokenizer import tokenize
+from preprocess.shards.images import as_image
+from preprocess.utils.files import atomic_path
 from preprocess.utils.quiet import import_keras
 
 WEIGHTS = pathlib.Path(__file__).with_name("encoder.npz")
@@ -33,7 +35,7 @@ class PhotographEncoder:
     weights_path = WEIGHTS
 
     def encode_images(self, images: Sequence[Any]) -> np.ndarray:
-        """Embeddings float32 (n, 512), of length 1, of square images: `PIL.Image` or uint8 (size, size, 3)."""
+        """Embeddings float32 (n, 512), of length 1, of square images, as `ClipWrapper` takes them."""
         if not len(images):
             return np.zeros((0, self.embedding_dim), np.float32)
         return self.encode_images_and_patches(images)[0]
@@ -61,7 +63,7 @@ def describe_images(images: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, np.
     """What the image side begins with.
 
     Args:
-        images: square ones, `PIL.Image` or uint8 (size, size, 3).
+        images: square ones, as `as_image` takes them.
 
     Returns:
         (features and colours float32 (n, 1328), EfficientNet's last grid float32 (n, 8, 8, 1280)).
@@ -70,7 +72,7 @@ def describe_images(images: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, np.
 
     rows, grids = [], []
     for start in range(0, len(images), BATCH):
-        batch = [_as_image(image) for image in images[start : start + BATCH]]
+        batch = [as_image(image).convert("RGB") for image in images[start : start + BATCH]]
         large = [np.asarray(image.resize((LOOKED_AT, LOOKED_AT), Image.Resampling.BICUBIC)) for image in batch]
         small = [np.asarray(image.resize((4, 4), Image.Resampling.BOX), np.float32) for image in batch]
         grid = np.asarray(_network().predict_on_batch(np.stack(large) / np.float32(255)))
@@ -78,12 +80,6 @@ def describe_images(images: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, np.
         pooled = np.log1p(np.maximum(grid.mean((1, 2)), 0))
         rows.append(np.concatenate([pooled, np.stack(small).reshape(len(batch), -1) / 255], axis=1))
     return np.concatenate(rows).astype(np.float32), np.concatenate(grids)
-
-
-def _as_image(image):
-    from PIL import Image
-
-    return (image if isinstance(image, Image.Image) else Image.fromarray(np.asarray(image))).convert("RGB")
 
 
 @functools.cache
@@ -122,5 +118,5 @@ def write_weights(student: Any, patch_mean: np.ndarray, patch_deviation: np.ndar
     for side in (student.text, student.image):
         kept |= {f"{side.name}/{number}": weight for number, weight in enumerate(side.get_weights())}
     arrays: dict[str, Any] = {name: np.asarray(value, np.float16) for name, value in kept.items()}
-    with open(path, "wb") as file:
-        np.savez_compressed(file, **arrays)
+    with atomic_path(path) as partial:
+        np.savez_compressed(partial, **arrays)

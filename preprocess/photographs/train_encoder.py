@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from preprocess.photographs.encoder import describe_images
+from preprocess.photographs.encoder import describe_images, write_weights
 from preprocess.photographs.sentences import make_sentences
 from preprocess.photographs.tokenizer import CONTEXT_LENGTH, tokenize
 from preprocess.shards.info import DataInfo, read_info
@@ -27,6 +27,8 @@ PART, KEPT = 2048, 32768
 # Steps after which a training is kept.
 EPOCH = 250
 WARM_UP = 500
+# Of so many training photographs one counts for the patches' mean and deviation.
+SOME = 24
 
 
 def read_pairs(info: DataInfo, split: str, path: pathlib.Path) -> dict[str, Any]:
@@ -153,8 +155,16 @@ def train_student(
     return model
 
 
+def patch_statistics(info: DataInfo) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and the deviation of each number of EfficientNet's last grid, (1280,), over some of the photographs."""
+    chosen = [image_of(example, 224) for shard in info.paths("train") for example in list(read_shard(shard))[::SOME]]
+    grids = describe_images(chosen)[1].astype(np.float64)
+    # A number that is hardly ever other than 0 is not blown up.
+    return grids.mean((0, 1, 2)), grids.std((0, 1, 2)) + 1e-3
+
+
 def main() -> None:
-    """The command."""
+    """The command; it leaves encoder.npz in the folder for its work."""
     parser = argparse.ArgumentParser(prog="python -m preprocess.photographs.train_encoder")
     parser.add_argument("data", help="photographs that the teacher has embedded, by clip_wrapper.py")
     parser.add_argument("--wordnet", required=True, help="WordNet's folder, such as Debian's /usr/share/wordnet")
@@ -169,10 +179,12 @@ def main() -> None:
     pairs = read_pairs(info, "train", work / "train.npz")
     sentences = list(make_sentences(list(pairs["captions"]), arguments.wordnet, arguments.sentences))
     taught = embed_sentences(info, sentences, work / "sentences.npy")
-    train_student(
+    student = train_student(
         pairs, tokenize(sentences), taught, arguments.epochs, arguments.batch_size, arguments.precision,
         work / "student.keras",
     )  # fmt: skip
+    write_weights(student, *patch_statistics(info), work / "encoder.npz")
+    print(f"Wrote {work / 'encoder.npz'}.")
 
 
 if __name__ == "__main__":

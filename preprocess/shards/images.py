@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from PIL import Image, ImageOps
 
 from preprocess.utils.errors import UserError
@@ -113,3 +114,23 @@ def read_square(path: PathLike, size: int) -> Any:
         raise UserError(f"{path} cannot be used: {error}; name another image file.") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); name an image file.") from None
+
+
+def as_image(image: Any) -> Any:
+    """A `PIL.Image` of what encoders are given: a path, a `PIL.Image`, a uint8 array or a float array in [0, 1].
+
+    Raises:
+        ValueError: a float array outside [0, 1].
+    """
+    if isinstance(image, Image.Image):
+        return image
+    if isinstance(image, (str, pathlib.Path)):
+        with Image.open(image) as opened:
+            opened.load()
+        return opened
+    pixels = np.asarray(image)
+    if pixels.dtype != np.uint8:
+        if pixels.min() < 0 or pixels.max() > 1:
+            raise ValueError("float images must lie in [0, 1]")
+        pixels = np.round(pixels * 255).astype(np.uint8)
+    return Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)

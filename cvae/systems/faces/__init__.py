@@ -6,7 +6,7 @@ from typing import Any
 
 from cvae.registry import Option, System, Variant
 from cvae.sampling.options import CLIP, GUIDANCE, STEPS
-from cvae.training.options import AUTOENCODER, INIT
+from cvae.training.options import AUTOENCODER, FLOW_DEFAULTS, INIT
 
 DATA = "data/faces/embedded"
 
@@ -54,11 +54,7 @@ def _flow(condition: str) -> FaceFlowVariant:
         conditioned_on=_CONDITIONS[condition][0],
         theme="portraits",
         data=DATA,
-        epochs=100,
-        batch_size=64,
-        learning_rate=1e-3,
-        decay=True,
-        least_steps=3000,
+        **FLOW_DEFAULTS,
         lacks=("edit",),
     )
 

@@ -4,7 +4,7 @@ import dataclasses
 
 from cvae.registry import Option, System, Variant
 from cvae.sampling.options import BEST_OF, CLIP, GUIDANCE, MANY, STEPS
-from cvae.training.options import AUTOENCODER, INIT
+from cvae.training.options import AUTOENCODER, FLOW_DEFAULTS, INIT
 
 DATA = "data/bucolic/embedded"
 PRIOR = Option(
@@ -65,11 +65,7 @@ def _flow(size: int) -> FlowVariant:
         condition="image",
         conditioned_on="the image's CLIP embedding",
         data=DATA,
-        epochs=100,
-        batch_size=64,
-        learning_rate=1e-3,
-        decay=True,
-        least_steps=3000,
+        **FLOW_DEFAULTS,
         cost={
             64: "9 min on 1,800 drawn scenes at --width 0.25 --batch-size 16 --epochs 30",
             128: "134 min on photographs at --width 0.5",

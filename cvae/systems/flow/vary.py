@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from cvae.runs import Run
+from cvae.sampling.draw import noise_of
 from cvae.sampling.options import MANY
 from cvae.sampling.pictures import Pictures, slug
 from cvae.sampling.prompts import check_prompts
@@ -76,8 +77,7 @@ def draw_variations(model: Any, embedding: np.ndarray, count: int, seed: int, op
     Args:
         model: a `cvae.systems.flow.model.LatentFlow`. options: `cvae.nn.samplers.SamplerOptions`.
     """
-    noise = np.random.default_rng(seed).standard_normal((count, model.latent_dim)).astype(np.float32)
-    return model.draw_embeddings(noise, np.repeat(embedding, count, axis=0), options)
+    return model.draw_embeddings(noise_of(model, count, seed), np.repeat(embedding, count, axis=0), options)
 
 
 def draw_change(

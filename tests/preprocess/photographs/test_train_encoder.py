@@ -80,6 +80,8 @@ def test_the_whole_command_and_the_encoder_that_comes_of_it(pairs, embedded, tmp
     train_encoder.main()
     taught = np.load(tmp_path / "work" / "sentences.npy")
     assert taught.shape == (9, 512)
+    with np.load(tmp_path / "work" / "encoder.npz") as written:
+        assert written["patch_mean"].shape == (1280,) and (written["patch_deviation"] > 0).all()
     # It is not asked again.
     sentences = ["other"] * 9
     np.testing.assert_array_equal(
