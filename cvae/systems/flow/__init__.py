@@ -67,8 +67,8 @@ def _flow(size: int) -> FlowVariant:
         data=DATA,
         **FLOW_DEFAULTS,
         cost={
-            64: "9 min on 1,800 drawn scenes at --width 0.25 --batch-size 16 --epochs 30",
-            128: "134 min on photographs at --width 0.5",
+            64: "16 min on 1,800 drawn scenes at --width 0.25 --batch-size 16 --epochs 30",
+            128: "134 min on photographs at --width 0.5, in version 0.2",
         }[size],
     )
 
