@@ -15,6 +15,7 @@ import json
 import pathlib
 import sys
 import zipfile
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,10 +25,10 @@ from benchmarks.meadows import KINDS, held_out, kinds_of
 from cvae.evaluation.metrics import frechet_distance
 from cvae.evaluation.photos import reconstruct
 from cvae.runs import Run
-from cvae.sampling.draw import noise_of
+from cvae.sampling.draw import embed_images, noise_of
 from cvae.utils.arrays import in_batches, to_uint8
 from preprocess.shards.images import square_image
-from preprocess.shards.records import VALIDATION_SHARE
+from preprocess.shards.records import CLIP_SIZE, VALIDATION_SHARE
 from preprocess.utils.errors import run_command
 from preprocess.utils.progress import progress_bar
 
@@ -80,45 +81,77 @@ def shares(right, kinds):
     }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+class HeldOut(NamedTuple):
+    """Captions of n images that were not trained on: embeddings (n, d), the kinds' numbers (n,), and the images'.
+
+    features: of the images. figures: what images and reconstructions get. baseline: reconstructions' Frechet distance.
+    """
+
+    texts: np.ndarray
+    kinds: np.ndarray
+    features: np.ndarray
+    figures: dict[str, Any]
+    baseline: float
+
+    def distance(self, features):
+        """Of the first, third, fifth ... to the others."""
+        return frechet_distance(features[::2], self.features[1::2])
+
+
+def measure_held_out(run, judge, folder, count):
+    """`HeldOut` of a run, `count` images of each kind."""
+    share = run.config["data_settings"].get("validation_share", VALIDATION_SHARE)
+    names, captions, kinds = zip(*choose(folder, count, share))
+    kinds, images = np.array(kinds), images_of(folder, names, run.variant.image_size)
+    with run.encoder.open() as encoder:
+        texts = encoder.encode_texts(list(captions))
+        own = embed_images(images_of(folder, names, CLIP_SIZE), encoder)
+    real = judge.features(images)
+    conditions = own if run.variant.condition == "image" else texts
+    decoded = judge.features(to_uint8(reconstruct(run.model(), images / np.float32(255), conditions)))
+    held_out = HeldOut(texts, kinds, real, {}, frechet_distance(decoded[::2], real[1::2]))
+    for name, features in (("images", real), ("reconstructions", decoded)):
+        held_out.figures[name] = shares(judge.kinds(features) == kinds, kinds) | {
+            "frechet": held_out.distance(features)
+        }
+    return held_out
+
+
+def measure_kinds(drawer, held_out, judge, seed):
+    """{"all" and kinds: the share that is right, "frechet", "over reconstructions'"} of a picture of each caption."""
+    noise = noise_of(drawer, len(held_out.kinds), seed)
+    features = judge.features(to_uint8(in_batches(drawer.draw, noise, held_out.texts)))
+    distance = held_out.distance(features)
+    return shares(judge.kinds(features) == held_out.kinds, held_out.kinds) | {
+        "frechet": distance, "over reconstructions'": distance / held_out.baseline,
+    }  # fmt: skip
+
+
+def add_arguments(parser):
     parser.add_argument("--run", required=True)
     parser.add_argument("--meadow", type=pathlib.Path, required=True)
     parser.add_argument("--judge", type=pathlib.Path, required=True)
     parser.add_argument("--count", type=int, default=100, help="captions of each kind (default: %(default)s)")
-    parser.add_argument("--guidance", type=float, nargs="*", default=[None], help="guidance scales (default: its own)")
-    parser.add_argument("--steps", type=int)
-    parser.add_argument("--prior")
     parser.add_argument("--seed", type=int, default=0)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    add_arguments(parser)
+    parser.add_argument("--guidance", type=float, nargs="*", help="guidance scales (default: its own)")
+    parser.add_argument("--steps", type=int)
     parser.add_argument("--out", type=pathlib.Path, help="a JSON file for the figures")
     arguments = parser.parse_args()
     run, judge = Run(arguments.run), Judge(arguments.judge)
-    share = run.config["data_settings"].get("validation_share", VALIDATION_SHARE)
-    names, captions, kinds = zip(*choose(arguments.meadow, arguments.count, share))
-    kinds = np.array(kinds)
-    images = images_of(arguments.meadow, names, run.variant.image_size)
-    texts = run.encode_texts(list(captions))
-    model = run.model()
-    real = judge.features(images)
-    reconstructed = judge.features(to_uint8(reconstruct(model, images / np.float32(255), texts)))
-    first, second = np.arange(len(kinds)) % 2 == 0, np.arange(len(kinds)) % 2 == 1
-    baseline = frechet_distance(reconstructed[first], real[second])
-    found = {"captions": len(kinds), "images": shares(judge.kinds(real) == kinds, kinds),
-             "reconstructions": shares(judge.kinds(reconstructed) == kinds, kinds),
-             "frechet of images": frechet_distance(real[first], real[second]),
-             "frechet of reconstructions": baseline}  # fmt: skip
-    for guidance in arguments.guidance:
-        given = {"guidance": guidance, "steps": arguments.steps, "prior": arguments.prior}
+    held_out = measure_held_out(run, judge, arguments.meadow, arguments.count)
+    found = dict(held_out.figures)
+    for guidance in arguments.guidance or [None]:
+        given = {"guidance": guidance, "steps": arguments.steps}
         drawer = run.open_drawer(**{name: value for name, value in given.items() if value is not None})
-        noise = noise_of(drawer, len(kinds), arguments.seed)
-        drawn = judge.features(to_uint8(in_batches(drawer.draw, noise, texts)))
-        distance = frechet_distance(drawn[first], real[second])
-        found[f"pictures, guidance {guidance or 'its own'}"] = shares(judge.kinds(drawn) == kinds, kinds) | {
-            "frechet": distance, "over reconstructions'": distance / baseline,
-        }  # fmt: skip
+        name = f"pictures, guidance {guidance}" if guidance else "pictures"
+        found[name] = measure_kinds(drawer, held_out, judge, arguments.seed)
     for name, figures in found.items():
-        numbers = figures.items() if isinstance(figures, dict) else [("", figures)]
-        print(f"{name}: " + ", ".join(f"{key} {value:.3g}".strip() for key, value in numbers), flush=True)
+        print(f"{name}: " + ", ".join(f"{key} {value:.3g}" for key, value in figures.items()), flush=True)
     if arguments.out:
         arguments.out.write_text(json.dumps(found, indent=2) + "\n")
 

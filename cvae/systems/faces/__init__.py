@@ -17,9 +17,12 @@ class FaceVariant(Variant):
 
     Attributes:
         model: "cvae", "cvae-gan" or "wgan-gp".
+        edit_image: the function (model, image, condition, others) that draws an image anew with other conditions; see
+            `cvae.systems.faces.edit.edit_image`.
     """
 
     model: str
+    edit_image = "cvae.systems.faces.edit:edit_image"
     task = "cvae.systems.faces.task:FaceTask"
     condition_prompts = "cvae.systems.faces.conditions:condition_prompts"
 
@@ -39,8 +42,9 @@ _CELEBA: Mapping[str, Mapping[str, Any]] = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FaceFlowVariant(Variant):
-    """A flow of CelebA's portraits, by the code of the flows of photographs."""
+    """A flow of CelebA's portraits, by the code of the flows of photographs; `edit_image` as `FaceVariant` has it."""
 
+    edit_image = "cvae.systems.flow.vary:redraw"
     train_options = (AUTOENCODER, INIT)
     task = "cvae.systems.flow.task:FlowTask"
     condition_prompts = "cvae.systems.faces.conditions:condition_prompts"
@@ -55,7 +59,8 @@ def _flow(condition: str) -> FaceFlowVariant:
         theme="portraits",
         data=DATA,
         **FLOW_DEFAULTS,
-        lacks=("edit",),
+        # Editing needs a model that encodes portraits and is conditioned on attributes.
+        lacks=("edit",) if condition == "text" else (),
     )
 
 
@@ -69,7 +74,6 @@ def _variant(model: str, condition: str) -> FaceVariant:
         batch_size=64,
         cost={"cvae": "10 min", "cvae-gan": "27 min", "wgan-gp": "40 to 70 min"}[model]
         + " on 6,000 faces, --width 0.5",
-        # Editing needs a model that encodes portraits and is conditioned on attributes.
         lacks=("guidance", "steps", *(("edit",) if condition == "text" or model == "wgan-gp" else ())),
         model=model,
         **_CELEBA[model],

@@ -1,4 +1,4 @@
-"""Changes attributes of a portrait: encodes it, and decodes it with others."""
+"""Changes attributes of a portrait: encodes it, and draws it again with others."""
 
 import pathlib
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from cvae.registry import resolve
 from cvae.runs import Run
 from cvae.sampling.pictures import Pictures
 from cvae.sampling.prompts import check_prompts
@@ -106,7 +107,8 @@ def edit(
             together = change(together, *one)
         labels, others = [*labels, "all of these"], [*others, together]
     conditions = condition_attributes(run, np.stack([own, *others]), clip)
-    reconstruction, pictures = edit_image(run.model(), pixels, conditions[0], conditions[1:])
+    redraw = resolve(run.variant.edit_image)
+    reconstruction, pictures = redraw(run.model(), pixels, conditions[0], conditions[1:])
     _say_what_cannot_be_seen(labels, pictures - reconstruction)
     changed = np.clip(pixels + pictures - reconstruction, 0, 1)
     rows = np.stack([[reconstruction, *pictures], [pixels, *changed]])

@@ -25,10 +25,10 @@ def conditions_of(latents: Latents, condition: str, prior: Any = None) -> Condit
 
     Args:
         latents: the photographs'. condition: one of `preprocess.shards.read.CONDITIONS`.
-        prior: for "image", what leads from captions' embeddings to images'.
+        prior: for "image", what leads from captions' embeddings to images'; None where captions need not count.
     """
     if condition == "image":
-        return Conditions(latents.embeddings, in_batches(prior, latents.texts))
+        return Conditions(latents.embeddings, in_batches(prior, latents.texts) if prior else None)
     if condition == "attributes":
         return Conditions(unit_conditions(latents.attributes, latents.attributes.shape[1]), None)
     if condition == "text":

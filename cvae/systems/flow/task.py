@@ -83,9 +83,9 @@ class FlowTask(ShardTask):
         return model
 
     def dataset(self, split: str, first_epoch: int = 0) -> Any:
-        latents = self.latents[split]
-        conditions = conditions_of(latents, self.variant.condition, self.prior)
-        return latent_batches(latents, conditions, self.settings, first_epoch if split == "train" else None)
+        latents, in_training = self.latents[split], split == "train"
+        conditions = conditions_of(latents, self.variant.condition, self.prior if in_training else None)
+        return latent_batches(latents, conditions, self.settings, first_epoch if in_training else None)
 
     def callbacks(self, run: Run) -> list[Any]:
         from cvae.nn.ema import AverageWhenValidating

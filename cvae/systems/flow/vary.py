@@ -19,6 +19,8 @@ from preprocess.utils.quiet import import_keras
 # How far to turn from the photograph's embedding towards what the prompt says, unCLIP's furthest: at 1 nothing of the
 # photograph is left.
 REACH = 0.5
+# Of an image that is drawn anew with other conditions.
+REDRAWING_GUIDANCE, REDRAWING_STEPS = 2.0, 20
 
 
 def vary(
@@ -95,19 +97,44 @@ def draw_change(
         photograph: float32 (size, size, 3) in [0, 1]. embedding: (d,), its own. direction: (d,), see
             `cvae.systems.flow.embedding_prior.EmbeddingPrior.direction`.
     """
-    from cvae.nn.samplers import SamplerOptions
-
-    def exactly(guidance: float) -> SamplerOptions:
-        # The more exact of the samplers: there and back, errors add up.
-        return SamplerOptions(guidance, options.steps, "heun")
-
-    latent = np.asarray(model.encode(photograph[None])[0])
-    latent = (latent - np.asarray(model.center)) / np.asarray(model.scale)
-    noise = model.integrate(latent, embedding[None], 0.0, 1.0, exactly(1.0))
+    noise = noise_behind(model, photograph, embedding, options.steps)
     path = slerp(embedding, direction, round(count / REACH) + 1)[1 : count + 1]
     # Without guidance the way back would be the way there: it grows with the change.
     latents = [
-        model.sample(noise, turned[None], exactly(1 + (options.guidance - 1) * step / count))[0]
+        model.sample(noise, turned[None], _exactly(1 + (options.guidance - 1) * step / count, options.steps))[0]
         for step, turned in enumerate(path, 1)
     ]
     return in_batches(model.decode, np.stack(latents))
+
+
+def redraw(model: Any, image: np.ndarray, condition: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Draws an image anew with other conditions, from the noise that it would be drawn from with its own.
+
+    Args:
+        model: a `cvae.systems.flow.model.LatentFlow`.
+        image: float32 (size, size, 3) in [0, 1]. condition: float32 (c,), what goes with it.
+        others: float32 (n, c), what to draw it with instead.
+
+    Returns:
+        (float32 (size, size, 3), the image there and back; float32 (n, size, size, 3), the pictures).
+    """
+    own, *rest = model.guess(None, np.concatenate([condition[None], others]))
+    noise = noise_behind(model, image, own, REDRAWING_STEPS)
+    latents = [model.sample(noise, own[None], _exactly(1.0, REDRAWING_STEPS))]
+    latents += [model.sample(noise, other[None], _exactly(REDRAWING_GUIDANCE, REDRAWING_STEPS)) for other in rest]
+    pictures = in_batches(model.decode, np.concatenate(latents))
+    return pictures[0], pictures[1:]
+
+
+def noise_behind(model: Any, image: np.ndarray, condition: np.ndarray, steps: int) -> np.ndarray:
+    """The noise (1, *shape) that a flow draws an image (size, size, 3) from for a condition (c,): backwards."""
+    latent = np.asarray(model.encode(image[None])[0])
+    latent = (latent - np.asarray(model.center)) / np.asarray(model.scale)
+    return model.integrate(latent, condition[None], 0.0, 1.0, _exactly(1.0, steps))
+
+
+def _exactly(guidance, steps):
+    from cvae.nn.samplers import SamplerOptions
+
+    # The more exact of the samplers: there and back, errors add up.
+    return SamplerOptions(guidance, steps, "heun")

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cvae.log import read_log
 from cvae.runs import Run
 from cvae.training.loop import train
 from preprocess.utils.errors import UserError
-from tests.helpers import SMALL_FLOW, assert_user_error, command
+from tests.helpers import SMALL_FLOW
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +42,20 @@ def test_what_is_asked_for_changes_the_picture_by_attributes_and_by_words(run):
         assert np.abs(model.guess(noise, other)[:, place] - guess[:, place]).max() > 0.05
 
 
-def test_its_siblings_take_no_guidance_and_it_is_not_edited(run, portraits, tmp_path):
-    assert_user_error(command("-m", "cvae", "edit", "--run", run, "a.png", "--add", "Smiling"), "has no `edit`")
+def test_an_edited_portrait_as_it_is_is_its_reconstruction(run, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "face.png")
+    pictures = Run(run).call("edit", tmp_path / "face.png", add=["Smiling", "Bald"], described="a young woman")
+    assert pictures.arrays.shape == (2, 4, 64, 64, 3)
+    [decoded, smiling, bald, _], changed = pictures.arrays.astype(int)
+    model = Run(run).model()
+    image = pixels[None] / np.float32(255)
+    assert np.abs(decoded - 255 * np.asarray(model.decode(model.encode(image)[0]))[0]).mean() < 8
+    assert np.abs(smiling - decoded).max() > 0 and np.abs(bald - smiling).max() > 0
+    assert (changed[0] == pixels).all()
+
+
+def test_its_siblings_take_no_guidance(portraits, tmp_path):
     small = {"epochs": 1, "batch_size": 8, "width": 1 / 16, "precision": "float32"}
     train("celeba-cvae", portraits, tmp_path / "cvae", small)
     with pytest.raises(UserError, match="--guidance is not for a celeba-cvae; leave it out"):

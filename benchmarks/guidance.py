@@ -1,0 +1,114 @@
+"""Obedience against variety of a flow's pictures, for ways and strengths of guidance.
+
+    python benchmarks/guidance.py --run photographs-64 --meadow path/to/meadow --judge path/to/encoders
+
+For each setting: the share of pictures of held-out captions in which the judge of `benchmarks/animals.py` sees the
+animal, their Frechet distance over that of reconstructions, and how much eight pictures of one prompt differ in the
+run's encoder's space, as `cvae evaluate` measures it. The settings are guidance all the way, in an interval of times
+(Kynkäänniemi et al. 2024, arXiv 2404.07724), and, with `--weak RUN`, away from a weaker flow that is given the same
+condition (autoguidance, Karras et al. 2024, arXiv 2406.02507). Writes a table and `--out`.png, what each buys of the
+one for how much of the other.
+"""
+
+import argparse
+import pathlib
+import sys
+
+import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+
+from benchmarks.animals import Judge, add_arguments, measure_held_out, measure_kinds
+from cvae.evaluation import metrics
+from cvae.evaluation.photos import DIVERSITY_PICTURES
+from cvae.nn.samplers import LATEST, SamplerOptions, times_between
+from cvae.runs import Run
+from cvae.sampling.draw import draw, embed_images
+from cvae.sampling.prompts import PROMPTS
+from cvae.systems.flow.draw import FlowDrawer
+from cvae.utils.arrays import in_batches, to_uint8
+from preprocess.utils.errors import run_command
+
+GUIDANCES = (1.0, 2.0, 3.0, 4.5, 6.0)
+# Times, 1 is noise: all; all but the first steps; and neither the first nor the last.
+INTERVALS = ((0.0, 1.0), (0.0, 0.8), (0.2, 0.8))
+AUTOGUIDANCES = (1.5, 2.0, 3.0)
+
+
+class AutoguidedDrawer:
+    """Draws away from what a weaker flow of the same latents draws for the same condition."""
+
+    def __init__(self, strong, weak, guidance, steps):
+        self.strong, self.weak, self.guidance = strong, weak, guidance
+        self.times = times_between(1.0, 0.0, steps)
+        self.latent_dim = strong.latent_dim
+
+    def draw(self, noise, texts):
+        conditions = self.strong.guess(noise, texts)
+        x = np.reshape(noise, (-1, *self.strong.shape))
+        x = in_batches(self._integrate, x, conditions)
+        latents = x * np.asarray(self.strong.scale) + np.asarray(self.strong.center)
+        return in_batches(self.strong.decode, latents)
+
+    def _integrate(self, x, condition):
+        for now, then in zip(self.times[:-1], self.times[1:]):
+            question = [x, np.full(len(x), min(now, LATEST), np.float32), condition]
+            strong, weak = (np.asarray(flow.network(question)) for flow in (self.strong, self.weak))
+            x = x + (then - now) * (weak + self.guidance * (strong - weak))
+        return x
+
+
+def drawers(model, weak, steps):
+    """{(way, guidance): what draws}."""
+    found = {}
+    for first, last in INTERVALS:
+        way = "all the way" if (first, last) == (0, 1) else f"from {last:g} to {first:g}"
+        for guidance in GUIDANCES[0 if (first, last) == (0, 1) else 1 :]:
+            found[way, guidance] = FlowDrawer(model, SamplerOptions(guidance, steps, interval=(first, last)))
+    for guidance in AUTOGUIDANCES if weak else ():
+        found["away from the weaker flow", guidance] = AutoguidedDrawer(model, weak, guidance, steps)
+    return found
+
+
+def save_plane(path, rows):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.add_subplot(xlabel="variety of a prompt's pictures", ylabel="animal right")
+    for way in dict.fromkeys(row["way"] for row in rows):
+        own = [row for row in rows if row["way"] == way]
+        axes.plot([row["variety"] for row in own], [row["all"] for row in own], marker="o", label=way)
+        for row in own:
+            axes.annotate(f" {row['guidance']:g}", (row["variety"], row["all"]), fontsize=8)
+    axes.legend(fontsize=8)
+    figure.savefig(path, dpi=120)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    add_arguments(parser)
+    parser.add_argument("--weak", help="the run of a weaker flow of the same latents, such as an early snapshot")
+    parser.add_argument("--steps", type=int, default=SamplerOptions.steps)
+    parser.add_argument("--out", type=pathlib.Path, default="guidance", help="(default: %(default)s.png)")
+    arguments = parser.parse_args()
+    run = Run(arguments.run)
+    judge = Judge(arguments.judge)
+    held_out = measure_held_out(run, judge, arguments.meadow, arguments.count)
+    model, weak = run.model(), arguments.weak and Run(arguments.weak).model()
+    rows = []
+    print("| guidance | | animal right | Frechet | variety |\n|---|---|---|---|---|")
+    with run.encoder.open() as encoder:
+        prompts = encoder.encode_texts(list(PROMPTS))
+        for (way, guidance), drawer in drawers(model, weak, arguments.steps).items():
+            row = measure_kinds(drawer, held_out, judge, arguments.seed)
+            many = draw(drawer, prompts, DIVERSITY_PICTURES, arguments.seed)
+            own = embed_images(to_uint8(many.reshape(-1, *many.shape[2:])), encoder)
+            variety = metrics.diversity(own.reshape(len(PROMPTS), DIVERSITY_PICTURES, -1))
+            rows.append({"way": way, "guidance": guidance, "variety": variety, **row})
+            over = row["over reconstructions'"]
+            print(f"| {way} | {guidance:g} | {row['all']:.1%} | {over:.2f} | {variety:.3f} |", flush=True)
+    save_plane(arguments.out.with_suffix(".png"), rows)
+
+
+if __name__ == "__main__":
+    run_command(main)
