@@ -40,10 +40,14 @@ def make_models(policy):
     from cvae.systems.faces.wgan_gp import ClipWGANGP
     from cvae.systems.flow.autoencoder import Autoencoder
     from cvae.systems.flow.model import LatentFlow
+    from cvae.systems.flow.sharp_autoencoder import PARTS, SharpAutoencoder
     from cvae.systems.flow.spatial_vae import SpatialVAE
 
     # EfficientNet has tests of its own, and would take most of the time.
     Autoencoder._perceptual = lambda self, target, picture: ops.mean(ops.square(target - picture))
+    SharpAutoencoder._features = lambda self, images: [
+        ops.repeat(images[:, ::8, ::8, :1], channels, axis=-1) for channels in PARTS.values()
+    ]
     normal, unit, images = random_arrays()
     z, condition = normal((2, 128)).astype(np.float32), unit(2, 8)
     attributes = np.eye(2, 8, dtype=np.float32)
@@ -61,6 +65,10 @@ def make_models(policy):
         ),
         "Autoencoder": (
             Autoencoder(width=1 / 16, dtype=policy), images(64, count=6), lambda m: m.decode(z.reshape(2, 8, 4, 4)),
+        ),
+        "SharpAutoencoder": (
+            SharpAutoencoder(width=1 / 16, dtype=policy), images(64, count=6),
+            lambda m: m.decode(z.reshape(2, 8, 4, 4)),
         ),
         "SpatialVAE": (
             SpatialVAE(64, width=1 / 16, dtype=policy), images(64),

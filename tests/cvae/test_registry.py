@@ -164,7 +164,7 @@ def test_what_a_system_names_is_there():
 
 def test_four_systems_and_their_variants():
     assert [system.name for system in find_systems()] == ["coursework", "digits", "faces", "flow"]
-    assert len(all_variants()) == sum(len(system.variants) for system in find_systems()) == 27
+    assert len(all_variants()) == sum(len(system.variants) for system in find_systems()) == 28
     with pytest.raises(UserError, match="no variant '64-imag'; did you mean 64-image"):
         find_variant("64-imag")
 

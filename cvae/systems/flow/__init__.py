@@ -28,6 +28,13 @@ class AutoencoderVariant(Variant):
     condition_prompts = None
 
 
+class SharpAutoencoderVariant(AutoencoderVariant):
+    """A `cvae.systems.flow.sharp_autoencoder.SharpAutoencoder`."""
+
+    train_options = (INIT,)
+    task = "cvae.systems.flow.autoencoder_task:SharpAutoencoderTask"
+
+
 class SpatialVAEVariant(AutoencoderVariant):
     """A `cvae.systems.flow.spatial_vae.SpatialVAE`, the first stage of flows of version 0.2 and before."""
 
@@ -88,12 +95,27 @@ SYSTEM = System(
             least_steps=2000,
             lacks=("generate", "evaluate", "nearest", "vary"),
         ),
+        "sharp-autoencoder": SharpAutoencoderVariant(
+            image_size=128,
+            conditioned_on="nothing: an autoencoder, its decoder trained on beside a critic",
+            data=DATA,
+            epochs=3,
+            batch_size=8,
+            learning_rate=1e-4,
+            least_steps=2000,
+            lacks=("generate", "evaluate", "nearest", "vary"),
+        ),
         "64-autoencoder": _spatial_vae(64),
         "128-autoencoder": _spatial_vae(128),
         "64-flow": _flow(64),
         "128-flow": _flow(128),
     },
-    models=("cvae.systems.flow.autoencoder", "cvae.systems.flow.spatial_vae", "cvae.systems.flow.model"),
+    models=(
+        "cvae.systems.flow.autoencoder",
+        "cvae.systems.flow.sharp_autoencoder",
+        "cvae.systems.flow.spatial_vae",
+        "cvae.systems.flow.model",
+    ),
     commands={
         "generate": "cvae.sampling.generate:generate",
         "evaluate": "cvae.evaluation.photos:evaluate",

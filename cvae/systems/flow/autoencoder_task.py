@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from cvae.runs import Run
+from cvae.systems.flow.stages import PRESET, check_autoencoder
 from cvae.training.shard_task import ShardTask
 from preprocess.shards.info import read_info
+from preprocess.utils.errors import UserError
 from preprocess.utils.quiet import import_keras, import_tensorflow
 
 # The longest gradient.
@@ -26,6 +28,8 @@ class AutoencoderTask(ShardTask):
     # Convolutions know no size: squares of 64 px, parts and reduced images, teach what holds at 128 px too.
     crop = 64
     reduced = True
+    # Adam's first beta.
+    memory = 0.9
 
     def open_data(self, data: str | pathlib.Path | None) -> tuple[int, dict[str, Any]]:
         self.info = info = read_info(str(self.data_folder(data)), embedded=False)
@@ -52,17 +56,22 @@ class AutoencoderTask(ShardTask):
     def build(self) -> Any:
         import_keras()
         from cvae.nn.optimizers import Adam
-        from cvae.nn.precision import best_policy, wants_xla
-        from cvae.systems.flow.autoencoder import Autoencoder
+        from cvae.nn.precision import wants_xla
 
-        settings = self.settings
-        model = Autoencoder(width=settings.width, dtype=settings.precision or best_policy())
+        settings, model = self.settings, self.new_model()
         momentum = 1 - 1 / max(2, min(AVERAGED, settings.epochs * self.steps // 20))
         optimizer = Adam(
-            settings.learning_rate, 0.9, 0.99, global_clipnorm=CLIP_NORM, use_ema=True, ema_momentum=momentum
+            settings.learning_rate, self.memory, 0.99, global_clipnorm=CLIP_NORM, use_ema=True, ema_momentum=momentum
         )
         model.compile(optimizer, jit_compile=wants_xla())
         return model
+
+    def new_model(self) -> Any:
+        """The model before its training."""
+        from cvae.nn.precision import best_policy
+        from cvae.systems.flow.autoencoder import Autoencoder
+
+        return Autoencoder(width=self.settings.width, dtype=self.settings.precision or best_policy())
 
     def dataset(self, split: str, first_epoch: int = 0) -> Any:
         images = self.images(split, first_epoch).map(lambda image, nothing: image)
@@ -85,6 +94,28 @@ class AutoencoderTask(ShardTask):
         batches = self.images("val").map(lambda image, nothing: image)
         images = np.stack([np.asarray(image) for image in self._some(batches, SHOWN).take(SHOWN)])
         return [AverageWhenValidating(), GridPainter(run.folder, functools.partial(_rows, images))]
+
+
+class SharpAutoencoderTask(AutoencoderTask):
+    """See `AutoencoderTask`; begins with an autoencoder, `--init` or the one that comes along."""
+
+    # By the loss without the critic the first epoch would be the best.
+    validates = False
+    memory = 0.5
+
+    def check_options(self) -> None:
+        check_autoencoder(self.options.get("init", PRESET))
+        if "width" in self.given:
+            raise UserError("a sharp-autoencoder is as wide as what it begins with; leave --width out.")
+
+    def new_model(self) -> Any:
+        from cvae.nn.precision import best_policy
+        from cvae.systems.flow.sharp_autoencoder import SharpAutoencoder
+
+        source = Run(self.options.get("init", PRESET)).model()
+        model = SharpAutoencoder(source.latent_channels, source.width, dtype=self.settings.precision or best_policy())
+        model.begin_with(source)
+        return model
 
 
 def _rows(images: np.ndarray, model: Any) -> tuple[np.ndarray, list[str]]:
