@@ -20,7 +20,7 @@ $(VENV)/installed: requirements.txt pyproject.toml
 demo: $(VENV)/installed  ## installs, then the whole job on drawn scenes: pictures in demo/run/gallery/1
 	$(BIN)/python -m preprocess.pasture --out $(DEMO)/pasture --count 3000
 	$(BIN)/python offline_preprocess.py --zip $(DEMO)/pasture/train2017.zip --theme large --out $(DEMO)/shards
-	$(BIN)/python clip_wrapper.py $(DEMO)/shards --clip preprocess/pasture/clip.pt
+	$(BIN)/python clip_wrapper.py $(DEMO)/shards --clip pasture
 	@if [ -f $(DEMO)/run/last.keras ]; then $(BIN)/cvae train --run $(DEMO)/run --resume; else \
 	$(BIN)/cvae train --variant 64-image --data $(DEMO)/embedded --run $(DEMO)/run --width 0.125 --epochs 20 \
 		--batch-size 16 --learning-rate 1e-2 --decay; fi

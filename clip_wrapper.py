@@ -20,7 +20,8 @@ def main() -> None:
     parser.add_argument(
         "--clip",
         default=DEFAULT_CLIP,
-        help="a CLIP's name, a checkpoint, path/to/file.py:Class or package.module:Class (default: %(default)s)",
+        help="a CLIP's name, a checkpoint, `photographs` or `pasture`, which come along, path/to/file.py:Class or "
+        "package.module:Class (default: %(default)s)",
     )
     parser.add_argument("--out", help="output folder (default: embedded, beside the shards)")
     parser.add_argument("--overwrite", action="store_true", help="empty the output folder if made with other settings")

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from preprocess.embedding.clip import ClipWrapper
+from preprocess.pasture import PASTURE, PASTURE_CLIP
 from preprocess.photographs.encoder import PhotographEncoder
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import sha256
@@ -20,7 +21,7 @@ def load_encoder(spec: str, precision: str | None = None) -> Any:
     """Loads what turns images and texts into embeddings.
 
     Args:
-        spec: a CLIP's name or checkpoint (see `ClipWrapper`), "photographs" for the encoder that comes along, or
+        spec: a CLIP's name or checkpoint (see `ClipWrapper`), "photographs" or "pasture" for those that come along, or
             another encoder's class as `path/to/file.py:Class` or `package.module:Class`. Its instances have `name`,
             `embedding_dim`, `image_size`, `encode_images` and `encode_texts`, with `ClipWrapper`'s meanings; they may
             have `encode_patches`, which gives float (n, h, w, d) of images' h x w parts, `precision`, and
@@ -33,6 +34,8 @@ def load_encoder(spec: str, precision: str | None = None) -> Any:
     """
     if spec == "photographs":
         return PhotographEncoder()
+    if spec == PASTURE:
+        return ClipWrapper(str(PASTURE_CLIP), precision)
     location, _, class_name = spec.rpartition(":")
     if spec.endswith(".py"):
         raise UserError(f"{spec} names no class; give --clip {spec}:Class.")
@@ -78,6 +81,9 @@ def _import_class(location, class_name):
 
 def absolute_spec(spec: str) -> str:
     """The spec that means the same from any working folder."""
+    if pathlib.Path(spec).resolve() == PASTURE_CLIP.resolve():
+        # Wherever the package is next time.
+        return PASTURE
     path, colon, class_name = spec.rpartition(":") if ".py:" in spec else (spec, "", "")
     return str(pathlib.Path(path).resolve()) + colon + class_name if pathlib.Path(path).is_file() else spec
 

@@ -3,6 +3,7 @@ import pytest
 
 from preprocess.embedding.encoders import load_encoder
 from preprocess.embedding.process import EncoderProcess
+from preprocess.pasture import PASTURE_CLIP
 from preprocess.utils.errors import UserError
 from tests.helpers import ENCODER, ROOT, assert_user_error, command, shared
 
@@ -28,6 +29,13 @@ def test_another_encoder_takes_clips_place(shards, tmp_path):
     process = command(SCRIPT, shards, "--clip", f"{tmp_path}/mine.py:Encoder", "--out", tmp_path / "embedded")
     assert process.returncode == 0, process.stderr
     assert "dimension 4" in process.stdout.splitlines()[-1]
+
+
+def test_the_drawn_scenes_clip_is_found_wherever_the_package_lies():
+    with EncoderProcess(str(PASTURE_CLIP)) as by_path, EncoderProcess("pasture") as by_name:
+        assert by_path.spec == by_name.spec == "pasture"
+        assert by_path.weights_sha256 == by_name.weights_sha256
+        np.testing.assert_allclose(by_name.encode_texts(["a cow"]), by_path.encode_texts(["a cow"]), atol=1e-5)
 
 
 @pytest.mark.parametrize(
