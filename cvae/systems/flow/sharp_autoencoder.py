@@ -49,6 +49,10 @@ class SharpAutoencoder(Autoencoder):
         self.center.assign(autoencoder.center)
         self.scale.assign(autoencoder.scale)
 
+    def _load_networks(self):
+        super()._load_networks()
+        features_network(*PARTS)
+
     def _watch(self, mean):
         """Nothing: latents stay standardised as they are."""
 

@@ -2,7 +2,9 @@ import keras
 import numpy as np
 import pytest
 
+from cvae.nn.perceptual import PARTS
 from cvae.systems.flow.autoencoder import Autoencoder, Fold, Unfold, _absolute_error
+from preprocess.photographs.efficientnet import features_network
 from tests.helpers import run_on_jax
 
 IMAGES = np.random.default_rng(0).random((12, 64, 64, 3), np.float32)
@@ -72,6 +74,18 @@ def test_it_learns_and_standardises_its_latents(tmp_path):
     raw = np.asarray(model._posterior(images, False)[0])
     np.testing.assert_allclose(model.encode(images)[0], (raw - model.center) / model.scale, atol=1e-4)
     assert np.abs(np.asarray(model.scale) - 1).max() > 1e-3
+
+
+def test_its_loss_sees_by_what_the_network_learned():
+    features_network.cache_clear()
+    model = small()
+    model.compile(keras.optimizers.Adam(1e-5))
+    model.fit(((IMAGES,) for _ in range(1)), steps_per_epoch=1, verbose=0)
+    kept = features_network(*PARTS).get_weights()
+    features_network.cache_clear()
+    # In a graph its weights would have stayed random.
+    for one, other in zip(kept, features_network(*PARTS).get_weights(), strict=True):
+        np.testing.assert_allclose(one, other)
 
 
 def test_equal_images_have_no_error_and_shifted_ones_the_shift_at_every_scale():
