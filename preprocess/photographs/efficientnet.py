@@ -3,6 +3,7 @@
 Its weights come along in float16 (`efficientnet_lite0.npz`, Apache-2.0, see `NOTICE`); `convert.py` made them.
 """
 
+import concurrent.futures
 import functools
 import pathlib
 from typing import Any
@@ -81,6 +82,12 @@ def features_network(*names: str, policy: str = "float32") -> keras.Model:
 
     Made once for each choice; all of them share no weights.
     """
+    # In a thread of its own, where nobody traces: made in a graph of `fit`, it would keep random weights.
+    with concurrent.futures.ThreadPoolExecutor(1) as elsewhere:
+        return elsewhere.submit(_make_features_network, names, policy).result()
+
+
+def _make_features_network(names, policy):
     network = build_network(policy)
     load_weights(network)
     network.trainable = False

@@ -45,7 +45,6 @@ def make_models(policy):
 
     # EfficientNet has tests of its own, and would take most of the time.
     Autoencoder._perceptual = lambda self, target, picture: ops.mean(ops.square(target - picture))
-    Autoencoder._load_networks = SharpAutoencoder._load_networks = lambda self: None
     SharpAutoencoder._features = lambda self, images: [
         ops.repeat(images[:, ::8, ::8, :1], channels, axis=-1) for channels in PARTS.values()
     ]

@@ -192,15 +192,6 @@ class Autoencoder(keras.Model):
             first = [ops.where(chosen, turn(part), part) for part in first]
         return [ops.concatenate(parts) for parts in zip(first, rest)]
 
-    def compile(self, *arguments: Any, **options: Any) -> None:
-        """As `keras.Model.compile`."""
-        # Networks of the loss are loaded here: within a graph that Keras traces their weights would stay random.
-        self._load_networks()
-        super().compile(*arguments, **options)
-
-    def _load_networks(self):
-        PerceptualDistance()
-
     def compute_loss(
         self,
         x: Tensor = None,

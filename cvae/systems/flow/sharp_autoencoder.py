@@ -26,8 +26,7 @@ class SharpAutoencoder(Autoencoder):
 
     A mean of all that an image could be is a blur; a critic tells it from one of them. It sees what EfficientNet-Lite0,
     which learned from ImageNet's photographs, makes of images (projected GANs, Sauer et al. 2021, arXiv 2111.01007):
-    one that sees pixels wins at once, and then ruins the decoder. Latents stay what they are, so that flows which
-    learned them draw sharper pictures without being trained again.
+    one that sees pixels wins at once, and then ruins the decoder. Latents stay what they are.
 
     Trained as the `Autoencoder` is. To its loss comes the critic's, the hinge loss, whose gradient reaches the decoder
     turned around (Ganin and Lempitsky 2015, arXiv 1409.7495), so that one step trains both. Logs "critic", 2 where the
@@ -48,10 +47,6 @@ class SharpAutoencoder(Autoencoder):
             own.set_weights(other.get_weights())
         self.center.assign(autoencoder.center)
         self.scale.assign(autoencoder.scale)
-
-    def _load_networks(self):
-        super()._load_networks()
-        features_network(*PARTS)
 
     def _watch(self, mean):
         """Nothing: latents stay standardised as they are."""

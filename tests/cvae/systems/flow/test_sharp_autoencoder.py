@@ -23,7 +23,6 @@ def few_features(monkeypatch):
         return [tf.repeat(images[:, ::4, ::4, :1], channels, axis=-1) for channels in PARTS.values()]
 
     monkeypatch.setattr(SharpAutoencoder, "_features", features)
-    monkeypatch.setattr(SharpAutoencoder, "_load_networks", lambda self: None)
     monkeypatch.setattr(SharpAutoencoder, "_perceptual", lambda self, target, picture: 0.0)
 
 
