@@ -84,18 +84,18 @@ def shares(right, kinds):
 class HeldOut(NamedTuple):
     """Captions of n images that were not trained on: embeddings (n, d), the kinds' numbers (n,), and the images'.
 
-    features: of the images. figures: what images and reconstructions get. baseline: reconstructions' Frechet distance.
+    features: of the images. figures: what "images" and "reconstructions" get.
     """
 
     texts: np.ndarray
     kinds: np.ndarray
     features: np.ndarray
     figures: dict[str, Any]
-    baseline: float
 
-    def distance(self, features):
-        """Of the first, third, fifth ... to the others."""
-        return frechet_distance(features[::2], self.features[1::2])
+
+def score(judge, features, kinds, real):
+    """{"all" and kinds: the share that is right, "frechet": of each second to the others' images}."""
+    return shares(judge.kinds(features) == kinds, kinds) | {"frechet": frechet_distance(features[::2], real[1::2])}
 
 
 def measure_held_out(run, judge, folder, count):
@@ -109,26 +109,19 @@ def measure_held_out(run, judge, folder, count):
     real = judge.features(images)
     conditions = own if run.variant.condition == "image" else texts
     decoded = judge.features(to_uint8(reconstruct(run.model(), images / np.float32(255), conditions)))
-    held_out = HeldOut(texts, kinds, real, {}, frechet_distance(decoded[::2], real[1::2]))
-    for name, features in (("images", real), ("reconstructions", decoded)):
-        held_out.figures[name] = shares(judge.kinds(features) == kinds, kinds) | {
-            "frechet": held_out.distance(features)
-        }
-    return held_out
+    pairs = (("images", real), ("reconstructions", decoded))
+    return HeldOut(texts, kinds, real, {name: score(judge, features, kinds, real) for name, features in pairs})
 
 
 def measure_kinds(drawer, held_out, judge, seed):
-    """{"all" and kinds: the share that is right, "frechet", "over reconstructions'"} of a picture of each caption."""
+    """What `score` gives of a picture of each caption, and "over reconstructions'"."""
     noise = noise_of(drawer, len(held_out.kinds), seed)
     features = judge.features(to_uint8(in_batches(drawer.draw, noise, held_out.texts)))
-    distance = held_out.distance(features)
-    return shares(judge.kinds(features) == held_out.kinds, held_out.kinds) | {
-        "frechet": distance, "over reconstructions'": distance / held_out.baseline,
-    }  # fmt: skip
+    found = score(judge, features, held_out.kinds, held_out.features)
+    return found | {"over reconstructions'": found["frechet"] / held_out.figures["reconstructions"]["frechet"]}
 
 
 def add_arguments(parser):
-    parser.add_argument("--run", required=True)
     parser.add_argument("--meadow", type=pathlib.Path, required=True)
     parser.add_argument("--judge", type=pathlib.Path, required=True)
     parser.add_argument("--count", type=int, default=100, help="captions of each kind (default: %(default)s)")
@@ -137,6 +130,7 @@ def add_arguments(parser):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--run", required=True)
     add_arguments(parser)
     parser.add_argument("--guidance", type=float, nargs="*", help="guidance scales (default: its own)")
     parser.add_argument("--steps", type=int)

@@ -14,9 +14,10 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-from benchmarks.animals import Judge, measure_held_out, measure_kinds
+from benchmarks.animals import Judge, add_arguments, measure_held_out, measure_kinds
 from cvae.log import read_log
 from cvae.runs import Run
+from cvae.sampling.pictures import slug
 from cvae.training.loop import train
 from preprocess.utils.errors import run_command
 
@@ -25,7 +26,7 @@ PANELS = {"all": "animal right", "over reconstructions'": "Frechet distance over
 
 def train_for(arguments, start, epochs):
     """A flow trained for some epochs, and the minutes that they took."""
-    folder = arguments.out / f"{start.replace(' ', '-')}-{epochs}"
+    folder = arguments.out / f"{slug(start)}-{epochs}"
     given = {"epochs": epochs, "width": arguments.width, "seed": arguments.seed}
     if start != "from nothing":
         given["init"] = arguments.init
@@ -49,21 +50,19 @@ def save_costs(path, rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", required=True, help="a folder of embedded shards")
-    parser.add_argument("--meadow", type=pathlib.Path, required=True)
-    parser.add_argument("--judge", type=pathlib.Path, required=True)
+    add_arguments(parser)
     parser.add_argument("--init", help="a flow, such as photographs-64, whose weights half of the trainings begin with")
     parser.add_argument("--epochs", type=int, nargs="+", default=[8, 16, 32, 64], help="(default: %(default)s)")
     parser.add_argument("--width", type=float, default=0.5, help="(default: %(default)s)")
-    parser.add_argument("--count", type=int, default=100, help="captions of each kind (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=pathlib.Path, default="runs/costs", help="(default: %(default)s)")
     arguments = parser.parse_args()
-    judge, rows = Judge(arguments.judge), []
+    judge, held_out, rows = Judge(arguments.judge), None, []
     print("| | epochs | minutes | animal right | Frechet over reconstructions' |\n|---|---|---|---|---|")
     for start in ("from nothing", *([f"from {arguments.init}"] if arguments.init else [])):
         for epochs in arguments.epochs:
             run, minutes = train_for(arguments, start, epochs)
-            held_out = measure_held_out(run, judge, arguments.meadow, arguments.count)
+            # The same for all: they share autoencoder and encoder.
+            held_out = held_out or measure_held_out(run, judge, arguments.meadow, arguments.count)
             row = measure_kinds(run.open_drawer(), held_out, judge, arguments.seed)
             rows.append({"start": start, "minutes": minutes, **row})
             over = row["over reconstructions'"]

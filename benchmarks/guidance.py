@@ -15,13 +15,14 @@ import pathlib
 import sys
 
 import numpy as np
+from keras import ops
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
 from benchmarks.animals import Judge, add_arguments, measure_held_out, measure_kinds
 from cvae.evaluation import metrics
 from cvae.evaluation.photos import DIVERSITY_PICTURES
-from cvae.nn.samplers import LATEST, SamplerOptions, times_between
+from cvae.nn.samplers import SamplerOptions, integrate, times_between
 from cvae.runs import Run
 from cvae.sampling.draw import draw, embed_images
 from cvae.sampling.prompts import PROMPTS
@@ -40,22 +41,19 @@ class AutoguidedDrawer:
 
     def __init__(self, strong, weak, guidance, steps):
         self.strong, self.weak, self.guidance = strong, weak, guidance
-        self.times = times_between(1.0, 0.0, steps)
+        self.times = ops.convert_to_tensor(times_between(1.0, 0.0, steps))
         self.latent_dim = strong.latent_dim
 
     def draw(self, noise, texts):
         conditions = self.strong.guess(noise, texts)
         x = np.reshape(noise, (-1, *self.strong.shape))
-        x = in_batches(self._integrate, x, conditions)
+        x = in_batches(lambda *part: integrate(self._velocity, *part, self.times, None, "euler"), x, conditions)
         latents = x * np.asarray(self.strong.scale) + np.asarray(self.strong.center)
         return in_batches(self.strong.decode, latents)
 
-    def _integrate(self, x, condition):
-        for now, then in zip(self.times[:-1], self.times[1:]):
-            question = [x, np.full(len(x), min(now, LATEST), np.float32), condition]
-            strong, weak = (np.asarray(flow.network(question)) for flow in (self.strong, self.weak))
-            x = x + (then - now) * (weak + self.guidance * (strong - weak))
-        return x
+    def _velocity(self, question):
+        strong, weak = self.strong.network(question), self.weak.network(question)
+        return weak + self.guidance * (strong - weak)
 
 
 def drawers(model, weak, steps):
@@ -86,6 +84,7 @@ def save_plane(path, rows):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--run", required=True)
     add_arguments(parser)
     parser.add_argument("--weak", help="the run of a weaker flow of the same latents, such as an early snapshot")
     parser.add_argument("--steps", type=int, default=SamplerOptions.steps)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from cvae.runs import Run
-from cvae.systems.flow.stages import PRESET, check_autoencoder
+from cvae.systems.flow import AutoencoderVariant, SpatialVAEVariant
+from cvae.systems.flow.stages import PRESET
 from cvae.training.shard_task import ShardTask
 from preprocess.shards.info import read_info
 from preprocess.utils.errors import UserError
@@ -104,7 +105,10 @@ class SharpAutoencoderTask(AutoencoderTask):
     memory = 0.5
 
     def check_options(self) -> None:
-        check_autoencoder(self.options.get("init", PRESET))
+        run = Run(self.options.get("init", PRESET))
+        if not isinstance(run.variant, AutoencoderVariant) or isinstance(run.variant, SpatialVAEVariant):
+            raise UserError(f"{run} is a {run.variant_name}; give --init the run of an autoencoder.")
+        run.find_model()
         if "width" in self.given:
             raise UserError("a sharp-autoencoder is as wide as what it begins with; leave --width out.")
 

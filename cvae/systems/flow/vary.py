@@ -118,11 +118,13 @@ def redraw(model: Any, image: np.ndarray, condition: np.ndarray, others: np.ndar
     Returns:
         (float32 (size, size, 3), the image there and back; float32 (n, size, size, 3), the pictures).
     """
-    own, *rest = model.guess(None, np.concatenate([condition[None], others]))
-    noise = noise_behind(model, image, own, REDRAWING_STEPS)
-    latents = [model.sample(noise, own[None], _exactly(1.0, REDRAWING_STEPS))]
-    latents += [model.sample(noise, other[None], _exactly(REDRAWING_GUIDANCE, REDRAWING_STEPS)) for other in rest]
-    pictures = in_batches(model.decode, np.concatenate(latents))
+    conditions = model.guess(None, np.concatenate([condition[None], others]))
+    own, rest = conditions[:1], conditions[1:]
+    noise = noise_behind(model, image, own[0], REDRAWING_STEPS)
+    there_and_back = model.sample(noise, own, _exactly(1.0, REDRAWING_STEPS))
+    guided = _exactly(REDRAWING_GUIDANCE, REDRAWING_STEPS)
+    redrawn = in_batches(lambda z, other: model.sample(z, other, guided), np.repeat(noise, len(rest), axis=0), rest)
+    pictures = in_batches(model.decode, np.concatenate([there_and_back, redrawn]))
     return pictures[0], pictures[1:]
 
 

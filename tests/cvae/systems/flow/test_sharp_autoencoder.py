@@ -63,6 +63,8 @@ def test_it_is_trained_on_from_another_run_and_is_a_flows_autoencoder(few_featur
     given = {"epochs": 1, "batch_size": 12, "init": str(source), "precision": "float32"}
     with pytest.raises(UserError, match="leave --width out"):
         train("sharp-autoencoder", data, tmp_path / "other", given | {"width": 0.5})
+    with pytest.raises(UserError, match="is a 64-flow; give --init the run of an autoencoder"):
+        train("sharp-autoencoder", data, tmp_path / "other", given | {"init": str(flow_run)})
     train("sharp-autoencoder", data, tmp_path / "sharp", given)
     assert read_log(tmp_path / "sharp")[0]["critic"] > 0 and (tmp_path / "sharp" / BEST).is_file()
     sharp, model = Run(tmp_path / "sharp").model(), Run(source).model()
