@@ -47,9 +47,14 @@ class AutoguidedDrawer:
     def draw(self, noise, texts):
         conditions = self.strong.guess(noise, texts)
         x = np.reshape(noise, (-1, *self.strong.shape))
-        x = in_batches(lambda *part: integrate(self._velocity, *part, self.times, None, "euler"), x, conditions)
-        latents = x * np.asarray(self.strong.scale) + np.asarray(self.strong.center)
+        latents = in_batches(self._integrate, x, conditions) * np.asarray(self.strong.scale) + np.asarray(
+            self.strong.center
+        )
         return in_batches(self.strong.decode, latents)
+
+    def _integrate(self, *arrays):
+        x, condition = (ops.convert_to_tensor(array, "float32") for array in arrays)
+        return integrate(self._velocity, x, condition, self.times, None, "euler")
 
     def _velocity(self, question):
         strong, weak = self.strong.network(question), self.weak.network(question)
