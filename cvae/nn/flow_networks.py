@@ -156,19 +156,22 @@ def _inputs(shape, condition_dim):
     return keras.Input(shape, name="x"), keras.Input((), name="time"), keras.Input((condition_dim,), name="condition")
 
 
-def build_grid_network(grid: Any, condition_dim: int, width: int, depth: int, policy: Any, revision: int = 2) -> Any:
+def build_grid_network(
+    grid: Any, condition_dim: int, width: int, depth: int, policy: Any, revision: int = 2, side: int = 8
+) -> Any:
     """A diffusion transformer on a grid: (x (n, h, w, c), time (n,), condition) to a velocity (n, h, w, c).
 
-    Grids wider than 8 are cut into patches, so that there are 64 tokens.
+    Grids that are wider than `side` are cut into patches.
 
     Args:
         grid: (h, w, c). condition_dim: of conditions. width, depth: of tokens, and the number of blocks.
         policy: a Keras dtype policy.
         revision: 1 for that of version 0.2 and before: queries and keys as they are, and plain ReLU.
+        side: tokens a side, at most.
     """
     inputs = x, time, condition = _inputs(grid, condition_dim)
     vector = _time_and_condition(time, condition, width, policy)
-    patch = max(1, grid[0] // 8)
+    patch = max(1, grid[0] // side)
     side = grid[0] // patch
     x = layers.Conv2D(width, patch, patch, dtype=policy)(x)
     x = PositionEmbedding(dtype=policy)(layers.Reshape((side * side, width), dtype=policy)(x))

@@ -16,14 +16,16 @@ CONDITION_DROPOUT = 0.1
 PART = 50_000
 
 
-def _check_shape(shape, width):
+def _check_shape(shape, width, tokens):
     if len(shape) not in (1, 3):
         raise ValueError(f"shape is (size,) or (height, width, channels), not {shape}")
     if len(shape) == 1:
         return
     height, side, _ = shape
-    if height != side or (side > 8 and side % 8):
-        raise ValueError(f"a grid is square, of 8 cells a side at most or a multiple of 8, not {height} x {side}")
+    if height != side or (side > tokens and side % tokens):
+        raise ValueError(
+            f"a grid is square, of {tokens} cells a side at most or a multiple of {tokens}, not {height} x {side}"
+        )
     if width % HEAD_SIZE:
         raise ValueError(f"width is a multiple of {HEAD_SIZE} for grids, not {width}")
 
@@ -47,6 +49,7 @@ class RectifiedFlow(keras.Model):
         width: the token dimension. depth: number of blocks.
         condition_noise: the longest noise that is added to a condition.
         revision: of the transformer, see `build_grid_network`; files of version 0.2 and before say nothing, for 1.
+        side: tokens a side that the transformer cuts a grid into, at most.
 
     Call arguments:
         inputs: (data, condition): float32 (n, *shape) and (n, condition_dim).
@@ -55,23 +58,24 @@ class RectifiedFlow(keras.Model):
         (velocity, target): float32, each shaped as the data.
 
     Raises:
-        ValueError: a shape of another length; a grid that is not square, wider than 8 and no multiple of 8, or of a
-            width that is no multiple of 64, the size of the transformer's heads.
+        ValueError: a shape of another length; a grid that is not square, wider than `side` and no multiple of it, or of
+            a width that is no multiple of 64, the size of the transformer's heads.
     """
 
-    def __init__(self, shape, condition_dim, width=256, depth=8, condition_noise=0.0, revision=2, **kwargs):
+    def __init__(self, shape, condition_dim, width=256, depth=8, condition_noise=0.0, revision=2, side=8, **kwargs):
         # Kept in float32: latents would lose their last digits before they are standardised.
         super().__init__(autocast=False, **kwargs)
         self.shape = tuple(shape)
-        _check_shape(self.shape, width)
+        _check_shape(self.shape, width, side)
         self.condition_dim = condition_dim
         self.width = width
         self.depth = depth
         self.condition_noise = condition_noise
         self.revision = revision
+        self.side = side
         size = condition_dim, width, depth, self.dtype_policy
         if len(self.shape) == 3:
-            self.network = build_grid_network(self.shape, *size, revision)
+            self.network = build_grid_network(self.shape, *size, revision, side)
         else:
             self.network = build_vector_network(self.shape[0], *size)
         fixed = {"shape": self.shape[-1:], "trainable": False, "autocast": False}
@@ -161,6 +165,7 @@ class RectifiedFlow(keras.Model):
             "depth": self.depth,
             "condition_noise": self.condition_noise,
             "revision": self.revision,
+            "side": self.side,
         }
 
     @classmethod

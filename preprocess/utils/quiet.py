@@ -81,8 +81,10 @@ def import_keras() -> types.ModuleType:
     Raises:
         UserError: see `import_tensorflow`.
     """
-    # First and quietly, since Keras imports it for its data pipelines on every backend.
-    import_tensorflow()
+    # First and quietly, since Keras imports it for its data pipelines on every backend, where it is installed.
+    if importlib.util.find_spec("tensorflow"):
+        import_tensorflow()
+    _check_backend()
     import keras
 
     return keras

@@ -42,8 +42,14 @@ _CELEBA: Mapping[str, Mapping[str, Any]] = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FaceFlowVariant(Variant):
-    """A flow of CelebA's portraits, by the code of the flows of photographs; `edit_image` as `FaceVariant` has it."""
+    """A flow of CelebA's portraits, by the code of the flows of photographs; `edit_image` as `FaceVariant` has it.
 
+    Attributes:
+        side: tokens a side. crops: none, since all faces stand in the same place.
+    """
+
+    side = 8
+    crops = 0
     edit_image = "cvae.systems.flow.vary:redraw"
     train_options = (AUTOENCODER, INIT)
     task = "cvae.systems.flow.task:FlowTask"

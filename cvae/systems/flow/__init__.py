@@ -44,8 +44,16 @@ class SpatialVAEVariant(AutoencoderVariant):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FlowVariant(Variant):
-    """A `cvae.systems.flow.model.LatentFlow` of photographs."""
+    """A `cvae.systems.flow.model.LatentFlow` of photographs.
 
+    Attributes:
+        side: tokens a side.
+        crops: of each photograph that are trained on too. On 13,800 photographs, after 140 epochs, the loss on held-out
+            ones is .700 with two and .706 without.
+    """
+
+    side: int = 8
+    crops = 2
     train_options = (AUTOENCODER, INIT)
     task = "cvae.systems.flow.task:FlowTask"
     open_drawer = "cvae.systems.flow.draw:open_drawer"
@@ -79,6 +87,7 @@ def _flow(size: int) -> FlowVariant:
         condition="image",
         conditioned_on="the image's CLIP embedding",
         data=DATA,
+        side=size // 8,
         **FLOW_DEFAULTS,
         cost={
             64: "16 min on 1,800 drawn scenes at --width 0.25 --batch-size 16 --epochs 30",

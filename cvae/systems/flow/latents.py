@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cvae.systems.flow.crops import crop, crop_patches
 from cvae.utils.arrays import in_batches
 from preprocess.embedding.patches import GRID
 from preprocess.shards.info import DataInfo
@@ -19,6 +20,8 @@ from preprocess.utils.types import PathLike
 
 # Beside the latents, the hash of the autoencoder's file.
 MADE_BY = "autoencoder.sha256"
+# The least side of a crop, as a part of the photograph's.
+LEAST = 0.8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,10 +29,11 @@ class Latents:
     """n photographs of one split.
 
     Attributes:
-        grids: float16 (n, 2, height, width, channels): of each photograph, and of its mirror image.
+        grids: float16 (n, 2 v, height, width, channels): of each photograph and of its mirror image, then, of
+            training photographs, the same of each crop.
         embeddings: float32 (n, d), of the photographs. texts: float32 (m, d), of their captions.
         ids: int (m,), which photograph each caption describes, in order.
-        patches: float16 (n, 8, 8, d), of the photographs as they are; d is 0 where the encoder gave none.
+        patches: float16 (n, v, 8, 8, d), of the photographs and of their crops; d is 0 where the encoder gave none.
         attributes: float32 (n, a), 0 or 1; a is 0 where the data have none.
     """
 
@@ -48,7 +52,7 @@ def has_latents_of(model_path: pathlib.Path, folder: PathLike) -> bool:
 
 
 def encode_latents(
-    autoencoder: Any, model_path: pathlib.Path, info: DataInfo, folder: PathLike, image_size: int
+    autoencoder: Any, model_path: pathlib.Path, info: DataInfo, folder: PathLike, image_size: int, crops: int = 0
 ) -> None:
     """Writes a `.npz` for each shard that has none yet; those of another autoencoder are made anew.
 
@@ -56,6 +60,7 @@ def encode_latents(
         autoencoder: has `encode(images)`. model_path: the file that it was loaded from.
         info: a `preprocess.shards.info.DataInfo`.
         folder: where the files are kept. image_size: pixels a side of the images.
+        crops: of each training image, which are encoded too.
     """
     import_tensorflow()
     if not has_latents_of(model_path, folder):
@@ -63,7 +68,8 @@ def encode_latents(
         write_text(pathlib.Path(folder) / MADE_BY, sha256(model_path))
     todo = [name for name in info.shards if not _is_whole(_latents_path(folder, name))]
     for name in progress_bar(todo, desc="encoding latents", unit="shard", disable=not todo):
-        _encode_shard(autoencoder, info, name, _latents_path(folder, name), image_size)
+        own_crops = crops if name.startswith("train") else 0
+        _encode_shard(autoencoder, info, name, _latents_path(folder, name), image_size, own_crops)
 
 
 def _latents_path(folder, shard):
@@ -77,14 +83,17 @@ def _is_whole(path):
         return archive.testzip() is None
 
 
-def _encode_shard(autoencoder, info, shard, path, image_size):
+def _encode_shard(autoencoder, info, shard, path, image_size, crops):
     images, embeddings, texts, patches, attributes = [], [], [], [], []
     for example in read_shard(info.folder / shard):
-        images.append(image_of(example, image_size))
+        boxes = _boxes(example, crops)
+        large = image_of(example, max(info.sizes))
+        images.append(np.stack([image_of(example, image_size), *(crop(large, box, image_size) for box in boxes)]))
         embedding, captions = embeddings_of(example)
         embeddings.append(embedding)
         texts.append(captions)
-        patches.append(patches_of(example) if info.patch_dim else np.zeros((GRID, GRID, 0), np.float16))
+        own = patches_of(example) if info.patch_dim else np.zeros((GRID, GRID, 0), np.float16)
+        patches.append(np.stack([own, *(crop_patches(own, box) for box in boxes)]))
         attributes.append(attributes_in(example).astype(np.float32))
 
     def encode(batch):
@@ -92,13 +101,22 @@ def _encode_shard(autoencoder, info, shard, path, image_size):
         both = [np.asarray(autoencoder.encode(view)[0], np.float16) for view in (batch, batch[:, :, ::-1])]
         return np.stack(both, axis=1)
 
-    grids = in_batches(encode, np.stack(images))
+    views = np.stack(images)
+    grids = in_batches(encode, views.reshape(-1, *views.shape[2:]))
+    grids = grids.reshape(len(views), -1, *grids.shape[2:])
     counts = [len(captions) for captions in texts]
     with atomic_path(path) as partial:
         np.savez(
             partial, grids=grids, embeddings=np.stack(embeddings), texts=np.concatenate(texts), counts=counts,
             patches=np.stack(patches), attributes=np.stack(attributes),
         )  # fmt: skip
+
+
+def _boxes(example, count):
+    """The crops of a photograph: (left, top, side), as parts of its side; always the same for one photograph."""
+    rng = np.random.default_rng(example.features.feature["image_id"].int64_list.value[0])
+    sides = rng.uniform(LEAST, 1, count)
+    return np.concatenate([rng.uniform(0, 1, (count, 2)) * (1 - sides)[:, None], sides[:, None]], axis=1)
 
 
 def read_latents(info: DataInfo, folder: PathLike, split: str) -> Latents:
@@ -108,7 +126,7 @@ def read_latents(info: DataInfo, folder: PathLike, split: str) -> Latents:
         with np.load(_latents_path(folder, shard.name)) as part:
             count = len(part["grids"])
             # Version 0.2 kept neither.
-            older = {"patches": np.zeros((count, GRID, GRID, 0), np.float16), "attributes": np.zeros((count, 0))}
+            older = {"patches": np.zeros((count, 1, GRID, GRID, 0), np.float16), "attributes": np.zeros((count, 0))}
             parts.append(older | dict(part))
     names = ("grids", "embeddings", "texts", "counts", "patches", "attributes")
     grids, embeddings, texts, counts, patches, attributes = (

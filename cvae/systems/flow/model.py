@@ -1,5 +1,6 @@
 """From a prompt to a picture by a flow in an autoencoder's latent space: unCLIP's idea at a coursework's scale."""
 
+import math
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ from cvae.systems.flow.conditions import unit_conditions
 from cvae.systems.flow.embedding_prior import EmbeddingPrior
 from cvae.systems.flow.stages import shipped_autoencoder
 from cvae.utils.arrays import further_noise, in_batches
+from preprocess.embedding.patches import GRID
 from preprocess.utils.types import Tensor
 
 # The weight of pointing where patches do, and the width of the perceptron that does.
@@ -83,6 +85,11 @@ class LatentFlow(RectifiedFlow):
         return shipped_autoencoder(self.shipped) if self.shipped else self.autoencoder
 
     def _pointing(self, tokens):
+        if (side := math.isqrt(tokens.shape[1])) > GRID:
+            policy = {"dtype": self.dtype_policy}
+            tokens = layers.Reshape((side, side, tokens.shape[-1]), **policy)(tokens)
+            tokens = layers.AveragePooling2D(side // GRID, **policy)(tokens)
+            tokens = layers.Reshape((GRID * GRID, tokens.shape[-1]), **policy)(tokens)
         hidden = layers.Dense(HIDDEN, "relu", dtype=self.dtype_policy, name="align_hidden")(tokens)
         return layers.Dense(self.patch_dim, dtype="float32", name="align")(hidden)
 

@@ -37,7 +37,9 @@ class FlowTask(ShardTask):
             self.autoencoder, model = PRESET, shipped_autoencoder(PRESET)
         else:
             self.autoencoder = model = stage.model()
-        encode_latents(model, stage.find_model(), self.info, latents, self.variant.image_size)
+        # Of drawn images there can be as many as one wants.
+        crops = 0 if self.info.drawn_by else self.variant.crops
+        encode_latents(model, stage.find_model(), self.info, latents, self.variant.image_size, crops)
         self.latents = {split: read_latents(self.info, latents, split) for split in ("train", "val")}
         self.prior = self._fit_prior() if self.variant.condition == "image" else None
 
@@ -69,9 +71,9 @@ class FlowTask(ShardTask):
         model = LatentFlow(
             self.autoencoder, self.info.condition_dim(condition), width, depth, 0.0, self.variant.image_size,
             latents.patches.shape[-1], condition, latents.attributes.shape[1] if condition != "text" else 0,
-            dtype=policy,
+            side=self.variant.side, dtype=policy,
         )  # fmt: skip
-        model.adapt(latents.grids.reshape(-1, *latents.grids.shape[2:]))
+        model.adapt(latents.grids[:, 0])
         if self.prior:
             model.prior.set_weights(self.prior.get_weights())
             model.condition_noise = self.prior.error(held_out.texts, held_out.embeddings, held_out.ids)

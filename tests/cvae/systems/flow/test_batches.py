@@ -15,7 +15,7 @@ def make_latents(count=20, per_image=2):
     grids = np.stack([numbers, numbers + 0.5], axis=1)[..., None, None, None] * np.ones((2, 2, 3))
     embeddings = numbers[:, None] * np.ones(8, np.float32)
     ids = np.repeat(np.arange(count), per_image)
-    patches = np.zeros((count, 8, 8, 0), np.float16)
+    patches = np.zeros((count, 1, 8, 8, 0), np.float16)
     return Latents(
         grids.astype(np.float16), embeddings.astype(np.float32), GUESSES[: len(ids)], ids, patches, np.zeros((count, 0))
     )
@@ -56,6 +56,21 @@ def test_half_are_mirrored_and_epochs_have_orders_of_their_own():
     np.testing.assert_array_equal(again, np.concatenate([first, second]))
 
 
+def test_half_are_cropped_and_have_the_patches_of_the_same_crop():
+    numbers = np.arange(6, dtype=np.float16)
+    # Two crops: each view is its number, and so are the patches of two views, which are each other's mirror images.
+    grids = np.broadcast_to(numbers[None, :, None, None, None], (64, 6, 16, 16, 4))
+    patches = np.broadcast_to(numbers[None, :3, None, None, None], (64, 3, 8, 8, PATCHES))
+    ones = np.ones((64, 8), np.float32)
+    latents = Latents(grids, ones, ones, np.arange(64), patches, np.zeros((64, 0)))
+    data = latent_batches(latents, Conditions(ones, None), Settings(batch_size=64), first_epoch=0).take(8)
+    views, own = (
+        np.concatenate(parts) for parts in zip(*((batch[0][0][:, 0, 0, 0], batch[0][2][:, 0, 0]) for batch in data))
+    )
+    np.testing.assert_array_equal(views // 2, own)
+    assert 0.42 < np.mean(own == 0) < 0.58 and set(views) == set(range(6))
+
+
 def test_validation_has_all_photographs_as_they_are():
     latents = make_latents()
     found = batches(latents, None)
@@ -83,8 +98,8 @@ def test_a_photograph_without_captions_is_conditioned_on_itself():
 def test_patches_of_mirrored_photographs_are_mirrored():
     grids = np.zeros((8, 2, 16, 16, 4), np.float16)
     grids[:, 1] = 1
-    patches = np.zeros((8, 8, 8, PATCHES), np.float16)
-    patches[:, :, 0] = 1  # the left column
+    patches = np.zeros((8, 1, 8, 8, PATCHES), np.float16)
+    patches[:, :, :, 0] = 1  # the left column
     latents = Latents(
         grids, np.ones((8, 8), np.float32), np.ones((8, 8), np.float32), np.arange(8), patches, np.zeros((8, 0))
     )

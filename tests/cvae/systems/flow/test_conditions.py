@@ -16,7 +16,7 @@ def unit(*shape):
 def latents():
     """Three photographs with two, one and no caption, and five attributes."""
     attributes = np.array([[0, 1, 1, 0, 0], [1, 1, 1, 1, 1], [0, 0, 0, 0, 0]], np.float32)
-    grids, patches = np.zeros((3, 2, 8, 8, 4), np.float16), np.zeros((3, 8, 8, 0), np.float16)
+    grids, patches = np.zeros((3, 2, 8, 8, 4), np.float16), np.zeros((3, 1, 8, 8, 0), np.float16)
     return Latents(grids, unit(3, 6), unit(3, 6), np.array([0, 0, 1]), patches, attributes)
 
 

@@ -33,6 +33,21 @@ def test_latents_are_those_of_the_images_and_of_their_mirror_images(embedded, au
     assert np.array_equal(latents.ids, np.repeat(np.arange(len(texts)), [len(rows) for rows in texts]))
 
 
+def test_crops_of_training_images_are_always_the_same_parts(embedded, autoencoder, tmp_path):
+    info = read_info(embedded)
+    for folder in ("once", "again"):
+        encode_latents(*autoencoder, info, tmp_path / folder, 64, crops=2)
+    first, again = (read_latents(info, tmp_path / folder, "train") for folder in ("once", "again"))
+    np.testing.assert_array_equal(first.grids, again.grids)
+    plain, crops = first.grids[:, 0], first.grids[:, 2::2]
+    assert crops.shape[1] == 2 and first.patches.shape[1] == 3
+    differences = np.abs(crops - plain[:, None]).astype(np.float32).mean((2, 3, 4))
+    others = np.abs(crops[:, 0] - plain[::-1]).astype(np.float32).mean((1, 2, 3))
+    # Other than the whole, and yet more like it than like other photographs.
+    assert (differences > 0).all() and differences.mean() < others.mean()
+    assert read_latents(info, tmp_path / "once", "val").grids.shape[1] == 2
+
+
 def test_only_missing_and_damaged_files_are_made_again(embedded, autoencoder, tmp_path):
     info = read_info(embedded)
     encode_latents(*autoencoder, info, tmp_path, 64)

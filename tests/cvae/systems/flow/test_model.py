@@ -9,10 +9,12 @@ from cvae.systems.flow.model import ALIGNED, LatentFlow
 PATCHES = 4
 
 
-@pytest.fixture
-def flow():
+@pytest.fixture(params=[8, 16], ids=["64 tokens", "256 tokens"])
+def flow(request):
     keras.utils.set_random_seed(0)
-    return LatentFlow(Autoencoder(width=1 / 16), 8, width=64, depth=2, image_size=64, patch_dim=PATCHES)
+    return LatentFlow(
+        Autoencoder(width=1 / 16), 8, width=64, depth=2, image_size=64, patch_dim=PATCHES, side=request.param
+    )
 
 
 def pairs(count, rng):
@@ -45,6 +47,6 @@ def test_validation_is_of_the_velocity_alone(flow):
 def test_it_is_saved_with_its_patches(flow, tmp_path):
     flow.save(tmp_path / "flow.keras")
     loaded = keras.models.load_model(tmp_path / "flow.keras")
-    assert loaded.patch_dim == PATCHES and loaded.revision == 2
+    assert loaded.patch_dim == PATCHES and loaded.revision == 2 and loaded.side == flow.side
     noise, texts = np.ones((1, flow.latent_dim), np.float32), np.ones((1, 8), np.float32)
     np.testing.assert_allclose(loaded.draw(noise, texts), flow.draw(noise, texts), atol=1e-4)

@@ -1,0 +1,34 @@
+"""Crops of photographs, and of what an encoder says of their parts: more to learn from where photographs are few."""
+
+from typing import Any
+
+import numpy as np
+
+
+def crop(image: np.ndarray, box: Any, size: int) -> np.ndarray:
+    """A square part of an image.
+
+    Args:
+        image: uint8 (side, side, 3). box: (left, top, side), each as a part of the image's side. size: pixels.
+
+    Returns:
+        uint8 (size, size, 3).
+    """
+    from PIL import Image
+
+    left, top, side = (len(image) * float(number) for number in box)
+    corners = left, top, left + side, top + side
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS, box=corners))
+
+
+def crop_patches(patches: np.ndarray, box: Any) -> np.ndarray:
+    """What the encoder says of that part's own parts, interpolated: float16 (8, 8, d), as the patches themselves."""
+    left, top, side = map(float, box)
+    rows, columns = (_interpolation(len(patches), start, side) for start in (top, left))
+    return np.einsum("ih,jw,hwd->ijd", rows, columns, patches.astype(np.float32)).astype(np.float16)
+
+
+def _interpolation(size, start, side):
+    """The matrix (size, size) that interpolates cells in a row, linearly, at the middles of those of its part."""
+    places = np.clip((start + side * (np.arange(size) + 0.5) / size) * size - 0.5, 0, size - 1)
+    return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(size))).astype(np.float32)
