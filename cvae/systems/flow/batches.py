@@ -15,6 +15,41 @@ from preprocess.utils.quiet import import_tensorflow
 BY_CAPTION, WHOLE = 0.5, 0.5
 
 
+class Choices:
+    """Which view of which photograph an epoch has where, and what each is conditioned on.
+
+    Args: see `latent_batches`.
+
+    Attributes:
+        rows: float32 (n + m, c), all conditions. usual: int32 (n,), each photograph's own row, or its first caption's.
+    """
+
+    def __init__(self, latents, conditions, settings):
+        self.settings = settings
+        count = len(latents.embeddings)
+        self.crops = latents.patches.shape[1] - 1
+        parts = [part for part in conditions if part is not None]
+        self.rows = np.concatenate(parts).astype(np.float32)
+        self.share = 1 if conditions.own is None else BY_CAPTION
+        self.captions = np.bincount(latents.ids, minlength=count) * (conditions.by_caption is not None)
+        before = 0 if conditions.own is None else count
+        self.starts = np.cumsum(self.captions) - self.captions + before
+        self.usual = (self.starts if conditions.own is None else np.arange(count)).astype(np.int32)
+
+    def of_epoch(self, epoch: int) -> tuple[np.ndarray, ...]:
+        """(photographs, their views, whether those are mirrored, rows of conditions), each int32, of whole batches."""
+        rng = np.random.default_rng([self.settings.seed, epoch])
+        count, size = len(self.usual), self.settings.batch_size
+        order = rng.permutation(count)[: count // size * size]
+        mirrored = rng.integers(0, 2, len(order))
+        # 0 is the whole; where there are no crops, there is nothing else to choose.
+        view = rng.integers(min(1, self.crops), self.crops + 1, len(order)) * (rng.random(len(order)) >= WHOLE)
+        by_caption = (rng.random(len(order)) < self.share) & (self.captions[order] > 0)
+        caption = self.starts[order] + np.floor(rng.random(len(order)) * self.captions[order]).astype(int)
+        row = np.where(by_caption, caption, self.usual[order])
+        return tuple(part.astype(np.int32) for part in (order, view, mirrored, row))
+
+
 def latent_batches(latents: Latents, conditions: Conditions, settings: Settings, first_epoch: int | None = None) -> Any:
     """Batches of latents with what they are conditioned on.
 
@@ -30,23 +65,9 @@ def latent_batches(latents: Latents, conditions: Conditions, settings: Settings,
         A `tf.data.Dataset` of ((latent, condition),), both float32; with patches, (n, 64, d), where there are any.
     """
     tf = import_tensorflow()
-    count, size = len(latents.embeddings), settings.batch_size
     grids, patches = tf.constant(latents.grids), tf.constant(latents.patches)
-    rows, usual_rows, starts, captions = _rows_of(latents, conditions)
-    rows, usual = tf.constant(rows), tf.constant(usual_rows)
-
-    def chosen_in(epoch):
-        rng = np.random.default_rng([settings.seed, epoch])
-        order = rng.permutation(count)[: count // size * size]
-        mirrored = rng.integers(0, 2, len(order))
-        crops = latents.patches.shape[1] - 1
-        # 0 is the whole; where there are no crops, there is nothing else to choose.
-        view = rng.integers(min(1, crops), crops + 1, len(order)) * (rng.random(len(order)) >= WHOLE)
-        share = 1 if conditions.own is None else BY_CAPTION
-        by_caption = (rng.random(len(order)) < share) & (captions[order] > 0)
-        caption = starts[order] + np.floor(rng.random(len(order)) * captions[order]).astype(int)
-        row = np.where(by_caption, caption, usual_rows[order])
-        return tuple(part.astype(np.int32) for part in (order, view, mirrored, row))
+    choices = Choices(latents, conditions, settings)
+    rows, usual = tf.constant(choices.rows), tf.constant(choices.usual)
 
     def batch(chosen, view, mirrored, row):
         grid = tf.cast(tf.gather_nd(grids, tf.stack([chosen, 2 * view + mirrored], axis=1)), tf.float32)
@@ -60,20 +81,12 @@ def latent_batches(latents: Latents, conditions: Conditions, settings: Settings,
         return ((*pairs, tf.cast(tokens, tf.float32)),)
 
     if first_epoch is None:
-        chosen = tf.data.Dataset.range(count, output_type=tf.int32).map(lambda row: (row, 0, 0, usual[row]))
+        chosen = tf.data.Dataset.range(len(latents.embeddings), output_type=tf.int32).map(
+            lambda row: (row, 0, 0, usual[row])
+        )
     else:
         chosen = tf.data.Dataset.from_generator(
-            lambda: (chosen_in(epoch) for epoch in itertools.count(first_epoch)),
+            lambda: map(choices.of_epoch, itertools.count(first_epoch)),
             output_signature=(tf.TensorSpec([None], tf.int32),) * 4,
         ).unbatch()
-    return chosen.batch(size).map(batch).prefetch(tf.data.AUTOTUNE)
-
-
-def _rows_of(latents: Latents, conditions: Conditions) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """All conditions in one array, and of each photograph: its usual row, its first caption's, how many captions."""
-    count = len(latents.embeddings)
-    parts = [part for part in conditions if part is not None]
-    captions = np.bincount(latents.ids, minlength=count) * (conditions.by_caption is not None)
-    starts = np.cumsum(captions) - captions + (0 if conditions.own is None else count)
-    usual = starts if conditions.own is None else np.arange(count)
-    return np.concatenate(parts).astype(np.float32), usual.astype(np.int32), starts, captions
+    return chosen.batch(settings.batch_size).map(batch).prefetch(tf.data.AUTOTUNE)
