@@ -5,8 +5,9 @@
 For each setting: the share of pictures of held-out captions in which the judge of `benchmarks/animals.py` sees the
 animal, their Frechet distance over that of reconstructions, and how much eight pictures of one prompt differ in the
 run's encoder's space, as `cvae evaluate` measures it. The settings are guidance all the way, in an interval of times
-(Kynkäänniemi et al. 2024, arXiv 2404.07724), and, with `--weak RUN`, away from a weaker flow that is given the same
-condition (autoguidance, Karras et al. 2024, arXiv 2406.02507). Writes a table and `--out`.png, what each buys of the
+(Kynkäänniemi et al. 2024, arXiv 2404.07724), that with another image's embedding for each picture (`--prior gaussian`),
+and, with `--weak RUN`, away from a weaker flow that is given the same condition (autoguidance, Karras et al. 2024,
+arXiv 2406.02507). Writes a table and `--out`.png, what each buys of the
 one for how much of the other.
 """
 
@@ -30,9 +31,11 @@ from cvae.systems.flow.draw import FlowDrawer
 from cvae.utils.arrays import in_batches, to_uint8
 from preprocess.utils.errors import run_command
 
-GUIDANCES = (1.0, 2.0, 3.0, 4.5, 6.0)
+GUIDANCES = (1.0, 2.0, 3.0, 4.5, 6.0, 8.0)
 # Times, 1 is noise: all; all but the first steps; and neither the first nor the last.
 INTERVALS = ((0.0, 1.0), (0.0, 0.8), (0.2, 0.8))
+# The interval that is tried with the other embedding prior too.
+GAUSSIAN = INTERVALS[1]
 AUTOGUIDANCES = (1.5, 2.0, 3.0)
 
 
@@ -66,8 +69,11 @@ def drawers(model, weak, steps):
     found = {}
     for first, last in INTERVALS:
         way = "all the way" if (first, last) == (0, 1) else f"from {last:g} to {first:g}"
-        for guidance in GUIDANCES[0 if (first, last) == (0, 1) else 1 :]:
-            found[way, guidance] = FlowDrawer(model, SamplerOptions(guidance, steps, interval=(first, last)))
+        for guidance in GUIDANCES[0 if (first, last) == (0, 1) else 2 :]:
+            options = SamplerOptions(guidance, steps, interval=(first, last))
+            found[way, guidance] = FlowDrawer(model, options)
+            if (first, last) == GAUSSIAN:
+                found[f"{way}, gaussian", guidance] = FlowDrawer(model, options, "gaussian")
     for guidance in AUTOGUIDANCES if weak else ():
         found["away from the weaker flow", guidance] = AutoguidedDrawer(model, weak, guidance, steps)
     return found

@@ -3,6 +3,7 @@
 import argparse
 
 from cvae.keras_files import BEST, save_in_half
+from cvae.log import write_log
 from cvae.presets import FOLDER
 from cvae.runs import CONFIG, Run
 from preprocess.utils.errors import UserError, run_command
@@ -27,6 +28,7 @@ def export(run: Run, name: str) -> None:
     folder.mkdir(exist_ok=True)
     with atomic_path(folder / BEST) as partial:
         save_in_half(run.find_model(), partial)
+    write_log(folder, run.log())
     write_json(folder / CONFIG, run.config | {"data": DATA})
 
 

@@ -23,17 +23,17 @@ class SamplerOptions:
             (classifier-free guidance, Ho and Salimans 2022, arXiv 2207.12598).
         steps: from noise to data, from 1.
         sampler: "euler", which evaluates the velocity once a step, or "heun", twice.
-        interval: the times at which pictures are guided, 1 is noise: at others guidance costs variety and
-            brings little (Kynkäänniemi et al. 2024, arXiv 2404.07724).
+        interval: the times at which pictures are guided, 1 is noise: at the first ones guidance costs variety
+            (Kynkäänniemi et al. 2024, arXiv 2404.07724). docs/flow.md has the figures that these defaults come from.
 
     Raises:
         ValueError: another sampler, or no steps.
     """
 
-    guidance: float = 3.0
-    steps: int = 12
+    guidance: float = 6.0
+    steps: int = 8
     sampler: str = "euler"
-    interval: tuple[float, float] = (0.0, 1.0)
+    interval: tuple[float, float] = (0.0, 0.8)
 
     def __post_init__(self) -> None:
         if self.sampler not in SAMPLERS:

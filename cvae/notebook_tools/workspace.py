@@ -9,6 +9,7 @@ import numpy as np
 from cvae.evaluation.held_out import read_held_out
 from cvae.keras_files import BEST
 from cvae.runs import Run
+from cvae.sampling.pictures import Pictures
 from cvae.systems.faces.portraits import read_portraits
 from cvae.training.loop import train
 from cvae.training.resume import settings_of
@@ -96,10 +97,16 @@ def _is_unfinished(run: Run, given: Mapping[str, Any]) -> bool:
     return same and len(run.log()) < settings.epochs
 
 
-def images_to_reconstruct(run: Run, path: str, count: int) -> tuple[np.ndarray, np.ndarray]:
+def images_to_reconstruct(
+    run: Run, path: str, count: int, drawn: Pictures | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Images and their conditions: an image file, or the first validation images of a run's data.
 
     A text-conditioned model gets the first caption of a validation image, and of a file what CLIP sees.
+
+    Args:
+        run: of photographs. path: of the file, or "". count: images at most.
+        drawn: what is taken where the data are not here, as those of a run that came along are not.
 
     Returns:
         (float32 (n, size, size, 3) in [0, 1], float32 (n, d)); n is 1 for a file.
@@ -110,6 +117,10 @@ def images_to_reconstruct(run: Run, path: str, count: int) -> tuple[np.ndarray, 
     size, condition = run.variant.image_size, run.variant.condition
     if condition not in ("image", "text"):
         raise UserError(f"{run} is a {run.variant_name}; name a run of photographs, notebook 6 edits portraits.")
+    if not path and drawn is not None and not pathlib.Path(run.config["data"]).is_dir():
+        images = drawn.arrays.reshape(-1, *drawn.arrays.shape[2:])[:count]
+        with run.encoder.open() as encoder:
+            return images / np.float32(255), encoder.encode_images(list(images))
     if not path:
         held_out = read_held_out(run.data_info("name an image in IMAGE"), size, count)
         return held_out.images / np.float32(255), held_out.conditions(condition)

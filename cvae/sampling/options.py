@@ -15,14 +15,14 @@ CLIP = Option("clip", "the encoder (a file, or file.py:Class), if it has moved s
 GUIDANCE = Option(
     "guidance",
     "guidance scale, 0 to 20: 0 ignores the prompt, 1 follows it as loosely as the training photographs do, larger "
-    "values follow it more closely with less variety (default: 3)",
+    "values follow it more closely (default: 6)",
     type=float,
     least=0,
     most=20,
 )
 STEPS = Option(
     "steps",
-    "how many steps lead from noise to a picture; fewer is quicker, more is finer (default: 12)",
+    "how many steps lead from noise to a picture; fewer is quicker, more is finer (default: 8)",
     type=int,
     least=1,
     most=MANY,

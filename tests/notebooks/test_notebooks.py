@@ -23,8 +23,8 @@ TRAINED = SMALL | {"EPOCHS": 1, "WIDTH": 1 / 16}
 PARAMETERS = {
     "1_prepare_dataset": SMALL,
     "2_train": TRAINED | {"VARIANT": "64-text"},
-    "3_generate": TRAINED | {"COUNT": 2},
-    "4_compare": TRAINED | {"ROWS": "1"},
+    "3_generate": TRAINED | {"COUNT": 2, "RUN": ""},
+    "4_compare": TRAINED | {"ROWS": "1", "FLOW_EPOCHS": 1, "WIDTH": 1 / 8},
     "5_digits": {"EPOCHS": 1, "WIDTH": 1 / 8, "MAP_COUNT": 100},
     "6_faces": {"EPOCHS": 1, "WIDTH": 1 / 16, "FACES_COUNT": 120, "COUNT": 2, "VARIANTS": "celeba-cvae"},
 }
@@ -62,6 +62,12 @@ def test_runs_from_top_to_bottom_and_shows_pictures(work, name):
     # In one folder, so that each finds what the one before it left, as in Colab.
     notebook = execute(name, work, PARAMETERS[name] | {"WORK": str(work)})
     assert pictures_in(notebook) > 0
+
+
+@pytest.mark.slow
+def test_the_third_notebook_draws_with_a_run_that_comes_along(tmp_path):
+    notebook = execute("3_generate", tmp_path, {"WORK": str(tmp_path), "COUNT": 2})
+    assert pictures_in(notebook) > 3
 
 
 @pytest.mark.slow

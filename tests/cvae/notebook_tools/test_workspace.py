@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ from PIL import Image
 
 from cvae.notebook_tools import workspace
 from cvae.runs import Run
+from cvae.sampling.pictures import Pictures
 from cvae.systems.faces.portraits import read_portraits
 from preprocess.pasture import PASTURE_CLIP
 from preprocess.shards.info import read_info
@@ -72,6 +74,16 @@ def test_images_to_reconstruct_come_from_a_file_or_from_the_data(run, tmp_path):
         workspace.images_to_reconstruct(Run(run), str(tmp_path / "text.jpg"), count=1)
     with pytest.raises(UserError, match="gone.jpg cannot be read"):
         workspace.images_to_reconstruct(Run(run), "gone.jpg", count=1)
+
+
+def test_where_the_data_are_not_here_what_was_drawn_is_reconstructed(run, tmp_path):
+    moved = tmp_path / "moved"
+    shutil.copytree(run, moved)
+    opened = Run(moved)
+    opened.update(data="gone")
+    drawn = Pictures(np.full((2, 3, 64, 64, 3), 51, np.uint8), ["a", "b"])
+    images, embeddings = workspace.images_to_reconstruct(opened, "", 5, drawn)
+    assert images.shape == (5, 64, 64, 3) and np.allclose(images, 0.2) and embeddings.shape == (5, 512)
 
 
 def test_faulty_portraits_are_named_before_anything_is_made(tmp_path):
