@@ -11,7 +11,9 @@ import tarfile
 import numpy as np
 import pytest
 
+from cvae.nn.samplers import SamplerOptions
 from cvae.runs import Run
+from cvae.systems.flow.draw import FlowDrawer
 from cvae.training.loop import train
 from preprocess.shards.info import read_info
 from tests.helpers import ROOT, assert_same_weights
@@ -47,7 +49,10 @@ def in_blocks(pictures):
 
 @pytest.mark.parametrize("name", RUNS)
 def test_its_models_draw_what_they_drew(old, outputs, name):
-    drawer = Run(old / "runs" / name).open_drawer()
+    run = Run(old / "runs" / name)
+    # As it was guided then.
+    then = SamplerOptions(guidance=3.0, steps=12, interval=(0.0, 1.0))
+    drawer = FlowDrawer(run.model(), then) if name == "64-flow" else run.open_drawer()
     pictures = drawer.draw(outputs[f"{name}/noise"], outputs[f"{name}/condition"])
     np.testing.assert_allclose(in_blocks(np.asarray(pictures)), outputs[f"{name}/pictures"], atol=2e-3)
 

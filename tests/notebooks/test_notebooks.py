@@ -101,7 +101,7 @@ def test_a_wrong_field_gives_one_sentence_at_once(tmp_path):
         ("2_train", {"DATA": "gone"}, "gone has no manifest"),
         ("2_train", {"EPOCHS": -1}, "--epochs"),
         ("2_train", {"EPOCHS": "ten"}, "--epochs must be a whole number"),
-        ("2_train", {"LEARNING_RATE": 3}, "--learning-rate"),
+        ("2_train", {"VARIANT": "64-image", "LEARNING_RATE": 3}, "--learning-rate"),
         ("2_train", {"PRECISION": "float8"}, "--precision"),
         ("2_train", {"WIDTH": 0}, "--width"),
         ("2_train", {"SEED": -1}, "--seed"),

@@ -115,6 +115,23 @@ def test_shapes_that_cannot_be_are_errors(shape, width):
         RectifiedFlow(shape, 3, width=width, depth=1)
 
 
+@pytest.mark.parametrize("shape", [(6,), (8, 8, 4)])
+def test_in_bfloat16_it_draws_with_the_weights_of_now(shape):
+    flow = RectifiedFlow(shape, 3, width=64, depth=2, dtype="mixed_bfloat16")
+    count = len(flow.weights)
+    noise, condition = np.ones((2, *shape), np.float32), np.eye(3, dtype=np.float32)[:2]
+    options = SamplerOptions(guidance=1.0, steps=4)
+    before = flow.sample(noise, condition, options)
+    for weight in flow.network.weights:
+        weight.assign(np.random.default_rng(0).normal(0, 0.1, weight.shape))
+    after = flow.sample(noise, condition, options)
+    plain = RectifiedFlow.from_config(flow.get_config() | {"dtype": "float32"})
+    plain.set_weights(flow.get_weights())
+    assert np.abs(after - before).max() > 0.1
+    np.testing.assert_allclose(after, plain.sample(noise, condition, options), atol=0.1)
+    assert len(flow.weights) == count
+
+
 @pytest.mark.parametrize("option", [{"steps": 0}, {"sampler": "midpoint"}])
 def test_there_is_no_drawing_without_steps_or_by_another_sampler(flow, option):
     with pytest.raises(ValueError, match="not"):
