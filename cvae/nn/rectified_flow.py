@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from cvae.nn.flow_networks import HEAD_SIZE, build_grid_network, build_vector_network
-from cvae.nn.samplers import DEFAULT, compile_integration, times_between
+from cvae.nn.samplers import DEFAULT, compile_integration, guided_parts, times_between
 from preprocess.utils.types import Tensor
 
 # Share of training examples without a condition, for guidance.
@@ -155,12 +155,14 @@ class RectifiedFlow(keras.Model):
 
     def integrate(self, x: Tensor, condition: Tensor, start: Any, end: Any, options: Any = DEFAULT) -> np.ndarray:
         """Follows the velocity from one time to another: 1 is noise, 0 data (standardised); float32 (n, *shape)."""
-        kind, network = (options.guidance != 1, options.sampler), self._network_to_draw_with()
-        if kind not in self._compiled:
-            self._compiled[kind] = compile_integration(network, *kind)
-        guidance = (options.guidance, *options.interval)
-        arrays = (x, condition, times_between(start, end, options.steps), guidance)
-        return np.asarray(self._compiled[kind](*(ops.convert_to_tensor(array, "float32") for array in arrays)))
+        network = self._network_to_draw_with()
+        for times, guided in guided_parts(times_between(start, end, options.steps), options):
+            kind = guided, options.sampler
+            if kind not in self._compiled:
+                self._compiled[kind] = compile_integration(network, *kind)
+            arrays = (x, condition, times, options.guidance)
+            x = self._compiled[kind](*(ops.convert_to_tensor(array, "float32") for array in arrays))
+        return np.asarray(x)
 
     def _network_to_draw_with(self):
         """The network, with its weights in the type it computes in.

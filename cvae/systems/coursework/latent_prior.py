@@ -29,7 +29,7 @@ class WithLatentPrior:
         self.model, self.flow = model, flow
         self.latent_dim: int = model.latent_dim
         # As the latents are distributed; guided ones would leave those that the decoder knows.
-        self.options = SamplerOptions(guidance=1.0)
+        self.options = SamplerOptions(guidance=1.0, steps=12)
 
     def draw(self, noise: np.ndarray, embedding: np.ndarray) -> Any:
         """Gives pictures, as `ClipCVAE.draw`, for Gaussian noise (n, latent_dim) and embeddings (n, embedding_dim)."""

@@ -15,7 +15,10 @@ PRIOR = Option(
     choices=("none", "mean", "ridge", "gaussian", "flow"),
 )
 PHOTOGRAPH = (
-    Option("towards", 'what the photograph should become, such as "in the snow" (default: variations of it)'),
+    Option(
+        "towards",
+        'what the photograph should become, such as "in the snow", by a guidance of 3 (default: variations of it)',
+    ),
     Option("count", "pictures (default: 4)", type=int, least=1, most=MANY),
     Option("seed", "of variations: the same seed draws the same pictures (default: 0)", type=int, least=0),
 )

@@ -24,7 +24,7 @@ class LearnedEmbeddingPrior:
 
         self.flow = flow
         # As the embeddings are distributed; guided ones would leave those that the flow of latents knows.
-        self.options = SamplerOptions(guidance=1.0)
+        self.options = SamplerOptions(guidance=1.0, steps=12)
 
     def __call__(self, noise: np.ndarray, texts: np.ndarray) -> np.ndarray:
         """Embeddings float32 (n, d) of length 1; their noise follows from the pictures' noise (n, latent_dim)."""

@@ -1,5 +1,6 @@
 """Variations of a photograph, and a photograph changed by a prompt: what unCLIP does with its embeddings."""
 
+import dataclasses
 import pathlib
 from typing import Any
 
@@ -21,6 +22,8 @@ from preprocess.utils.quiet import import_keras
 REACH = 0.5
 # Of an image that is drawn anew with other conditions.
 REDRAWING_GUIDANCE, REDRAWING_STEPS = 2.0, 20
+# On the way to a prompt; as much as from nothing gives garish colours.
+CHANGING_GUIDANCE = 3.0
 
 
 def vary(
@@ -63,6 +66,8 @@ def vary(
     import_keras()
     from cvae.systems.flow.draw import sampler_options
 
+    if guidance is None and towards:
+        guidance = CHANGING_GUIDANCE
     model, options = run.model(), sampler_options(guidance, steps)
     if towards is None:
         label, pictures = "variations", draw_variations(model, embedding, count, seed, options)
@@ -122,7 +127,7 @@ def redraw(model: Any, image: np.ndarray, condition: np.ndarray, others: np.ndar
     own, rest = conditions[:1], conditions[1:]
     noise = noise_behind(model, image, own[0], REDRAWING_STEPS)
     there_and_back = model.sample(noise, own, _exactly(1.0, REDRAWING_STEPS))
-    guided = _exactly(REDRAWING_GUIDANCE, REDRAWING_STEPS)
+    guided = dataclasses.replace(_exactly(REDRAWING_GUIDANCE, REDRAWING_STEPS), interval=(0.0, 1.0))
     redrawn = in_batches(lambda z, other: model.sample(z, other, guided), np.repeat(noise, len(rest), axis=0), rest)
     pictures = in_batches(model.decode, np.concatenate([there_and_back, redrawn]))
     return pictures[0], pictures[1:]

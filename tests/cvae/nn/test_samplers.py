@@ -1,9 +1,11 @@
+import itertools
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from cvae.nn.samplers import LATEST, SamplerOptions, compile_integration, integrate, times_between
+from cvae.nn.samplers import LATEST, SamplerOptions, compile_integration, guided_parts, integrate, times_between
 from tests.helpers import run_on_jax
 
 
@@ -14,7 +16,7 @@ def spin(inputs):
 
 
 def always(guidance):
-    return None if guidance is None else ops.convert_to_tensor(np.array([guidance, 0, 1], np.float32))
+    return None if guidance is None else ops.convert_to_tensor(guidance, "float32")
 
 
 def test_a_turn_ends_where_it_began():
@@ -36,13 +38,20 @@ def test_guidance_goes_so_much_further_from_what_zeros_give():
         np.testing.assert_allclose(moved, [[expected]], atol=1e-6)
 
 
-def test_outside_of_its_interval_there_is_no_guidance():
-    network = lambda inputs: inputs[2]  # noqa: E731
-    guidance = ops.convert_to_tensor(np.array([3, 0.2, 0.6], np.float32))
-    times = ops.convert_to_tensor(times_between(0, 1, 4))
-    # Of the steps from 0, 1/4, 1/2 and 3/4 the second and the third.
-    moved = integrate(network, ops.zeros((1, 1)), ops.ones((1, 1)), times, guidance, "euler")
-    np.testing.assert_allclose(moved, [[2.0]], atol=1e-6)
+@pytest.mark.parametrize(
+    ("start", "interval", "expected"),
+    [(0.0, (0.2, 0.6), [(2, False), (3, True), (2, False)]), (1.0, (0.0, 0.75), [(2, False), (4, True)])],
+)
+def test_outside_of_its_interval_there_is_no_guidance(start, interval, expected):
+    options = SamplerOptions(guidance=3.0, steps=4, interval=interval)
+    times = times_between(start, 1 - start, 4)
+    parts = guided_parts(times, options)
+    assert [(len(part), guided) for part, guided in parts] == expected
+    assert [(len(part), guided) for part, guided in guided_parts(times, SamplerOptions(guidance=1.0))] == [(5, False)]
+    # Each part begins where the one before it ended.
+    joined = np.concatenate([part[:1] for part, _ in parts] + [parts[-1][0][-1:]])
+    assert joined[0] == start and joined[-1] == 1 - start
+    assert all(before[-1] == after[0] for (before, _), (after, _) in itertools.pairwise(parts))
 
 
 @pytest.mark.parametrize("guidance", [None, 3.0])
