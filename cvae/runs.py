@@ -106,6 +106,8 @@ class Run:
 
     def data_gone(self, hint: str) -> UserError:
         """The error for data that are not there any more, with a hint at what to do."""
+        if find_preset(self.folder.name) == self.folder:
+            return UserError(f"{self} came along without its data; {hint}.")
         return UserError(f"the data of {self}, {self.config['data']}, are not there any more; {hint}.")
 
     def find_model(self, file_name: str = BEST) -> pathlib.Path:
@@ -254,7 +256,8 @@ def _read_config(folder: pathlib.Path) -> dict[str, Any]:
             config["clip"]["name"], config["clip"]["weights_sha256"], config["clip"]["embedding_dim"]
             config["data_settings"], config["clip_spec"], config["precision"]
     except (FileNotFoundError, NotADirectoryError):
-        others = f"another --run, or one that comes along: {', '.join(preset_names())}"
+        presets = [name for name in preset_names() if "generate" not in Run(name).variant.lacks]
+        others = f"another --run, or one that comes along: {', '.join(presets)}"
         raise UserError(f"{folder} is not a run folder (no {CONFIG}); train one, or name {others}.") from None
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{path} is damaged, or not from `cvae train`; put it back, or name another --run.") from None

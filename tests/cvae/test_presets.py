@@ -6,6 +6,7 @@ import pytest
 import cvae
 from cvae.presets import FOLDER, find_preset, preset_names
 from cvae.runs import Run
+from preprocess.utils.errors import UserError
 from tests.helpers import ROOT
 
 FLOWS = [name for name in preset_names() if Run(name).variant_name.endswith("flow")]
@@ -47,6 +48,14 @@ def test_what_a_flow_draws_is_what_the_prompt_says(tmp_path, monkeypatch):
     # Measured: 0.79; chance is 0.25.
     assert np.mean(nearest == np.arange(4)[:, None]) > 0.6
     assert not list(FOLDER.glob("photographs-64/generated"))
+
+
+def test_what_is_not_there_is_said_in_one_sentence():
+    with pytest.raises(UserError, match="photographs-64 came along without its data; give --data"):
+        Run("photographs-64").evaluate()
+    with pytest.raises(UserError, match=r"one that comes along: .*photographs-64") as error:
+        Run("photographs-65")
+    assert "autoencoder" not in str(error.value)
 
 
 @pytest.mark.slow
