@@ -4,12 +4,11 @@
         --batch-size 256 --epochs 236 --run runs/photographs-64
 
 The model, its steps and the order of its batches are those of `cvae train`, which hands the GPU one batch at a time.
-Prints the milliseconds of a step, and keeps the best and the last model every `--every` epochs, so that `cvae generate`
-draws with the run and `cvae train --resume` goes on with it; what was begun here is not gone on with here.
+Prints the milliseconds of a step, and every `--every` epochs keeps the model if it is the best, so that `cvae generate`
+draws with the run. What is interrupted begins anew, in another folder.
 """
 
 import argparse
-import dataclasses
 import pathlib
 import sys
 import time
@@ -18,12 +17,14 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
+from cvae.keras_files import BEST, save_without_optimizer
+from cvae.log import best_epoch, write_log
 from cvae.runs import Run
 from cvae.systems.flow.batches import Choices
 from cvae.systems.flow.conditions import conditions_of
 from cvae.systems.flow.task import FlowTask
 from preprocess.utils.errors import UserError, run_command
-from preprocess.utils.files import check_no_file, is_fresh
+from preprocess.utils.files import atomic_path, check_no_file, is_fresh
 from preprocess.utils.quiet import import_keras
 
 
@@ -69,16 +70,15 @@ def state_of(model):
 
 
 def train(task, run, every):
-    from cvae.nn.ema import AverageWhenValidating
-    from cvae.training.callbacks import RunWriter, SeedByEpoch
+    from cvae.nn.ema import AverageWhenValidating, averaged_weights
+    from cvae.training.callbacks import SeedByEpoch
 
     model, settings = task.build(), task.settings
     model.optimizer.build(model.trainable_variables)
     model._symbolic_build(data_batch=next(iter(task.dataset("val").as_numpy_iterator())))
-    seeds, writer, averaging = SeedByEpoch(settings.seed), RunWriter(run.folder, []), AverageWhenValidating()
-    for callback in (seeds, writer):
-        callback.set_model(model)
-    run_epoch, times = epoch_function(model, task), []
+    seeds, averaging = SeedByEpoch(settings.seed), AverageWhenValidating()
+    seeds.set_model(model)
+    run_epoch, times, history, plain = epoch_function(model, task), [], [], None
     for number in range(settings.epochs):
         begun = time.perf_counter()
         seeds.on_epoch_begin(number)
@@ -94,7 +94,11 @@ def train(task, run, every):
         if (number + 1) % every == 0 or number + 1 == settings.epochs:
             held_out = model.evaluate(task.dataset("val"), verbose=0, return_dict=True, callbacks=[seeds, averaging])
             logs |= {f"val_{name}": value for name, value in held_out.items()}
-            writer.on_epoch_end(number, dict(logs, seconds=times[-1]))
+            history.append({"epoch": number + 1, **logs, "seconds": times[-1]})
+            if best_epoch(history) is history[-1]:
+                with atomic_path(run.folder / BEST) as best, averaged_weights(model):
+                    plain = save_without_optimizer(model, best, plain)
+            write_log(run.folder, history)
             print(f"epoch {number + 1}: loss {logs['loss']:.4f}, val_loss {logs['val_loss']:.4f}", flush=True)
     print(f"{np.median(times) / task.steps * 1e3:.2f} ms a step of {settings.batch_size}")
 
@@ -119,8 +123,7 @@ def main():
     task = FlowTask(arguments.variant, arguments.data, given)
     task.check_data()
     task.check_options()
-    asked = {"settings": dataclasses.asdict(task.settings), "given": task.given, "options": task.options}
-    run = Run.create(arguments.run, {"variant": arguments.variant, **asked, **task.config})
+    run = Run.create(arguments.run, task.run_config)
     task.train_earlier_stages(run)
     train(task, run, arguments.every)
 

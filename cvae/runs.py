@@ -94,13 +94,18 @@ class Run:
             )
         return EncoderRecord(self.config["clip"], self.config["clip_spec"], self.config["precision"])
 
+    @property
+    def has_data(self) -> bool:
+        """Whether what it was trained on is where it was."""
+        return pathlib.Path(self.config["data"]).is_dir()
+
     def data_info(self, hint: str) -> DataInfo:
         """What it was trained on.
 
         Raises:
             UserError: the data are gone, with a hint at what to do then; or see `preprocess.shards.info.read_info`.
         """
-        if not pathlib.Path(self.config["data"]).is_dir():
+        if not self.has_data:
             raise self.data_gone(hint)
         return read_info(self.config["data"])
 

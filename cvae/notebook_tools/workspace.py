@@ -117,17 +117,15 @@ def images_to_reconstruct(
     size, condition = run.variant.image_size, run.variant.condition
     if condition not in ("image", "text"):
         raise UserError(f"{run} is a {run.variant_name}; name a run of photographs, notebook 6 edits portraits.")
-    if not path and drawn is not None and not pathlib.Path(run.config["data"]).is_dir():
-        images = drawn.arrays.reshape(-1, *drawn.arrays.shape[2:])[:count]
-        with run.encoder.open() as encoder:
-            return images / np.float32(255), encoder.encode_images(list(images))
-    if not path:
+    if path:
+        images, seen = [np.asarray(read_square(path, size))], [read_square(path, CLIP_SIZE)]
+    elif drawn is not None and not run.has_data:
+        images = seen = list(drawn.arrays.reshape(-1, *drawn.arrays.shape[2:])[:count])
+    else:
         held_out = read_held_out(run.data_info("name an image in IMAGE"), size, count)
         return held_out.images / np.float32(255), held_out.conditions(condition)
-    image, seen_by_clip = np.asarray(read_square(path, size)), read_square(path, CLIP_SIZE)
     with run.encoder.open() as encoder:
-        embedding = encoder.encode_images([seen_by_clip])
-    return image[None] / np.float32(255), embedding
+        return np.stack(images) / np.float32(255), encoder.encode_images(seen)
 
 
 def prepare(

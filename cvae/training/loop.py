@@ -106,8 +106,7 @@ def _open_folder(folder: pathlib.Path, task: Task, begun: bool, held: contextlib
     if not is_fresh(folder):
         remove_folder(folder)
         held.enter_context(sole_use(folder))
-    asked = {"settings": dataclasses.asdict(task.settings), "given": task.given, "options": task.options}
-    return Run.create(folder, {"variant": task.variant_name, **asked, **task.config})
+    return Run.create(folder, task.run_config)
 
 
 def _fit(

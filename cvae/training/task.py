@@ -1,6 +1,7 @@
 """What a training is about: the interface between `cvae.training.loop` and the systems that it trains."""
 
 import abc
+import dataclasses
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -52,6 +53,12 @@ class Task(abc.ABC):
     def steps(self) -> int:
         """Steps an epoch."""
         return self.count // self.settings.batch_size
+
+    @property
+    def run_config(self) -> dict[str, Any]:
+        """What run.json holds of a training that begins."""
+        asked = {"settings": dataclasses.asdict(self.settings), "given": self.given, "options": self.options}
+        return {"variant": self.variant_name, **asked, **self.config}
 
     def check_options(self) -> None:  # noqa: B027
         """Raises a UserError for options that a training cannot begin with."""

@@ -19,7 +19,7 @@ def reduce_patches(patches: np.ndarray) -> np.ndarray:
         float16 (n, 8, 8, 64).
     """
     patches = np.asarray(patches, np.float32)
-    patches = np.einsum("ih,jw,nhwd->nijd", _resampling(patches.shape[1]), _resampling(patches.shape[2]), patches)
+    patches = np.einsum("ih,jw,nhwd->nijd", interpolation(patches.shape[1]), interpolation(patches.shape[2]), patches)
     projection = np.random.default_rng(0).standard_normal((patches.shape[-1], DIM)).astype(np.float32)
     projected = patches @ projection
     lengths = np.linalg.norm(projected, axis=-1, keepdims=True)
@@ -27,9 +27,14 @@ def reduce_patches(patches: np.ndarray) -> np.ndarray:
     return (projected * (DIM**0.5 / np.maximum(lengths, 1e-6))).astype(np.float16)
 
 
-def _resampling(size):
-    """The matrix (8, size) that interpolates `size` cells in a row, linearly, at the middles of 8."""
-    if size == GRID:
-        return np.eye(size, dtype=np.float32)
-    places = np.clip((np.arange(GRID) + 0.5) * size / GRID - 0.5, 0, size - 1)
+def interpolation(size: int, start: float = 0.0, side: float = 1.0) -> np.ndarray:
+    """What interpolates `size` cells in a row, linearly, at the middles of 8 that part of them is cut into.
+
+    Args:
+        size: cells. start, side: of the part, as shares of all.
+
+    Returns:
+        float32 (8, size), to be multiplied with the cells.
+    """
+    places = np.clip((start + side * (np.arange(GRID) + 0.5) / GRID) * size - 0.5, 0, size - 1)
     return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(size))).astype(np.float32)

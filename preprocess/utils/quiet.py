@@ -84,7 +84,8 @@ def import_keras() -> types.ModuleType:
     # First and quietly, since Keras imports it for its data pipelines on every backend, where it is installed.
     if importlib.util.find_spec("tensorflow"):
         import_tensorflow()
-    _check_backend()
+    else:
+        _check_backend()
     import keras
 
     return keras

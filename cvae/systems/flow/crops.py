@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from preprocess.embedding.patches import interpolation
+
 
 def crop(image: np.ndarray, box: Any, size: int) -> np.ndarray:
     """A square part of an image.
@@ -24,11 +26,5 @@ def crop(image: np.ndarray, box: Any, size: int) -> np.ndarray:
 def crop_patches(patches: np.ndarray, box: Any) -> np.ndarray:
     """What the encoder says of that part's own parts, interpolated: float16 (8, 8, d), as the patches themselves."""
     left, top, side = map(float, box)
-    rows, columns = (_interpolation(len(patches), start, side) for start in (top, left))
+    rows, columns = (interpolation(len(patches), start, side) for start in (top, left))
     return np.einsum("ih,jw,hwd->ijd", rows, columns, patches.astype(np.float32)).astype(np.float16)
-
-
-def _interpolation(size, start, side):
-    """The matrix (size, size) that interpolates cells in a row, linearly, at the middles of those of its part."""
-    places = np.clip((start + side * (np.arange(size) + 0.5) / size) * size - 0.5, 0, size - 1)
-    return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(size))).astype(np.float32)

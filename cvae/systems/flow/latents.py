@@ -87,7 +87,7 @@ def _encode_shard(autoencoder, info, shard, path, image_size, crops):
     images, embeddings, texts, patches, attributes = [], [], [], [], []
     for example in read_shard(info.folder / shard):
         boxes = _boxes(example, crops)
-        large = image_of(example, max(info.sizes))
+        large = image_of(example, max(info.sizes)) if crops else np.zeros(0)
         images.append(np.stack([image_of(example, image_size), *(crop(large, box, image_size) for box in boxes)]))
         embedding, captions = embeddings_of(example)
         embeddings.append(embedding)
