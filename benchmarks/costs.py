@@ -2,13 +2,15 @@
 
     python benchmarks/costs.py --data photos/embedded --meadow path/to/meadow --judge path/to/encoders
 
-Trains `64-flow` for each number of epochs, from nothing and, with `--init`, from the weights of another flow, each with
-a learning rate that falls to nearly 0 at its own end; measures them as `benchmarks/animals.py` does, and writes a table
-and `costs.png` into the output folder. What is trained already is not trained again. Minutes are the clock's, so let
-nothing else run.
+Trains `64-flow` from nothing and, with `--init`, from the weights of another flow, for each number of epochs: one
+training that is given more of them each time, as `--resume --epochs` does, its learning rate falling to nearly 0 at
+each end. Measures it at each as `benchmarks/animals.py` does, and writes costs.json, a table and `costs.png` into the
+output folder; what is there already is not done again. Minutes are the clock's, so let nothing else run.
 """
 
 import argparse
+import itertools
+import json
 import pathlib
 import sys
 
@@ -20,13 +22,15 @@ from cvae.runs import Run
 from cvae.sampling.pictures import slug
 from cvae.training.loop import train
 from preprocess.utils.errors import run_command
+from preprocess.utils.files import write_json
 
-PANELS = {"all": "animal right", "over reconstructions'": "Frechet distance over reconstructions'"}
+OVER = "over reconstructions'"
+PANELS = {"all": "animal right", OVER: "Frechet distance over reconstructions'"}
 
 
 def train_for(arguments, start, epochs):
-    """A flow trained for some epochs, and the minutes that they took."""
-    folder = arguments.out / f"{slug(start)}-{epochs}"
+    """The flow trained for that many epochs in all, and the minutes that they took."""
+    folder = arguments.out / slug(start)
     given = {"epochs": epochs, "width": arguments.width, "seed": arguments.seed}
     if start != "from nothing":
         given["init"] = arguments.init
@@ -56,17 +60,24 @@ def main():
     parser.add_argument("--width", type=float, default=0.5, help="(default: %(default)s)")
     parser.add_argument("--out", type=pathlib.Path, default="runs/costs", help="(default: %(default)s)")
     arguments = parser.parse_args()
-    judge, held_out, rows = Judge(arguments.judge), None, []
+    judge, held_out = Judge(arguments.judge), None
+    path = arguments.out / "costs.json"
+    rows = json.loads(path.read_text()) if path.is_file() else []
+    known = {(row["start"], row["epochs"]) for row in rows}
+    starts = ["from nothing", *([f"from {arguments.init}"] if arguments.init else [])]
+    for start, epochs in itertools.product(starts, sorted(arguments.epochs)):
+        if (start, epochs) in known:
+            continue
+        run, minutes = train_for(arguments, start, epochs)
+        # The same for all: they share autoencoder and encoder.
+        held_out = held_out or measure_held_out(run, judge, arguments.meadow, arguments.count)
+        found = measure_kinds(run.open_drawer(), held_out, judge, arguments.seed)
+        rows.append({"start": start, "epochs": epochs, "minutes": minutes, **found})
+        write_json(path, rows)
     print("| | epochs | minutes | animal right | Frechet over reconstructions' |\n|---|---|---|---|---|")
-    for start in ("from nothing", *([f"from {arguments.init}"] if arguments.init else [])):
-        for epochs in arguments.epochs:
-            run, minutes = train_for(arguments, start, epochs)
-            # The same for all: they share autoencoder and encoder.
-            held_out = held_out or measure_held_out(run, judge, arguments.meadow, arguments.count)
-            row = measure_kinds(run.open_drawer(), held_out, judge, arguments.seed)
-            rows.append({"start": start, "minutes": minutes, **row})
-            over = row["over reconstructions'"]
-            print(f"| {start} | {epochs} | {minutes:.0f} | {row['all']:.1%} | {over:.2f} |", flush=True)
+    for row in rows:
+        figures = f"{row['minutes']:.0f} | {row['all']:.1%} | {row[OVER]:.2f}"
+        print(f"| {row['start']} | {row['epochs']} | {figures} |")
     save_costs(arguments.out / "costs.png", rows)
 
 

@@ -46,10 +46,12 @@ class FaceFlowVariant(Variant):
 
     Attributes:
         side: tokens a side. crops: none, since all faces stand in the same place.
+        guidance: less than of photographs, see docs/faces.md.
     """
 
     side = 8
     crops = 0
+    guidance = 2.0
     edit_image = "cvae.systems.flow.vary:redraw"
     train_options = (AUTOENCODER, INIT)
     task = "cvae.systems.flow.task:FlowTask"

@@ -1,10 +1,11 @@
 """A flow that draws with given options: guidance, steps and an embedding prior."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 
-from cvae.nn.samplers import DEFAULT, SamplerOptions
+from cvae.nn.samplers import SamplerOptions
 from cvae.runs import Run
 from cvae.systems.flow.learned_prior import LearnedEmbeddingPrior, open_learned_prior
 
@@ -36,9 +37,10 @@ class FlowDrawer:
         return self.learned(noise, texts) if self.learned else self.model.guess(noise, texts, self.prior)
 
 
-def sampler_options(guidance: float | None = None, steps: int | None = None) -> SamplerOptions:
-    """`SamplerOptions` with its own values in place of None."""
-    return SamplerOptions(DEFAULT.guidance if guidance is None else guidance, DEFAULT.steps if steps is None else steps)
+def sampler_options(model: Any, guidance: float | None = None, steps: int | None = None) -> SamplerOptions:
+    """A flow's own `SamplerOptions`, with what is given in their place."""
+    given = {"guidance": guidance, "steps": steps}
+    return dataclasses.replace(model.options, **{name: value for name, value in given.items() if value is not None})
 
 
 def open_drawer(
@@ -55,7 +57,7 @@ def open_drawer(
         UserError: no model yet, or data gone that a prior would be learned from.
     """
     model = run.model()
-    options = sampler_options(guidance, steps)
+    options = sampler_options(model, guidance, steps)
     if prior == "flow":
         return FlowDrawer(model, options, learned=open_learned_prior(run))
     return FlowDrawer(model, options, prior)

@@ -9,7 +9,7 @@ from keras import layers, ops
 
 from cvae.nn.flow_networks import MIDDLE
 from cvae.nn.rectified_flow import RectifiedFlow
-from cvae.nn.samplers import DEFAULT
+from cvae.nn.samplers import SamplerOptions
 from cvae.systems.flow.conditions import unit_conditions
 from cvae.systems.flow.embedding_prior import EmbeddingPrior
 from cvae.systems.flow.stages import shipped_autoencoder
@@ -43,8 +43,11 @@ class LatentFlow(RectifiedFlow):
         patch_dim: numbers of a patch, 0 for none.
         condition: one of `preprocess.shards.read.CONDITIONS`. attributes: how many of the condition's numbers, the
             first ones, are attributes.
+        guidance: the scale that pictures are drawn with where none is asked for, see `cvae.nn.samplers.SamplerOptions`,
+            whose own it is by default. What conditions say clearly wants less.
 
     Attributes:
+        options: of the sampler, where none are given.
         prior: for "image" the `EmbeddingPrior`, named as in files of version 0.1. latent_dim: size of a latent.
     """
 
@@ -59,6 +62,7 @@ class LatentFlow(RectifiedFlow):
         patch_dim=0,
         condition="image",
         attributes=0,
+        guidance=None,
         **kwargs,
     ):
         self.shipped = autoencoder if isinstance(autoencoder, str) else None
@@ -70,6 +74,7 @@ class LatentFlow(RectifiedFlow):
             self.autoencoder.trainable = False
         self.condition = condition
         self.attributes = attributes
+        self.options = SamplerOptions() if guidance is None else SamplerOptions(guidance)
         if condition == "image":
             self.prior = EmbeddingPrior(condition_dim, dtype="float32")
         self.image_size = image_size
@@ -136,13 +141,14 @@ class LatentFlow(RectifiedFlow):
         """What `fit` and `evaluate` take of an image and its embedding."""
         return ((ops.convert_to_tensor(self.encode(image)[0]), embedding),)
 
-    def draw(self, noise: Tensor, texts: Tensor, options: Any = DEFAULT, prior: str | None = None) -> np.ndarray:
+    def draw(self, noise: Tensor, texts: Tensor, options: Any = None, prior: str | None = None) -> np.ndarray:
         """Gives pictures float32 (n, image_size, image_size, 3) in [0, 1].
 
         Args:
             noise: float32 (n, latent_dim), Gaussian. texts: float32 (n, c), embeddings of prompts, or attributes, 0 or
                 1, or those and then embeddings.
-            options: of the sampler. prior: which embedding prior, see `EmbeddingPrior`; by default its own.
+            options: of the sampler, by default the model's. prior: which embedding prior, see `EmbeddingPrior`; by
+                default its own.
         """
         return self.draw_embeddings(noise, self.guess(noise, texts, prior), options)
 
@@ -156,10 +162,10 @@ class LatentFlow(RectifiedFlow):
         further = further_noise(noise, self.condition_dim)
         return np.asarray(self.prior(ops.convert_to_tensor(texts), further, kind=prior))
 
-    def draw_embeddings(self, noise: Tensor, embeddings: Tensor, options: Any = DEFAULT) -> np.ndarray:
+    def draw_embeddings(self, noise: Tensor, embeddings: Tensor, options: Any = None) -> np.ndarray:
         """As `draw`, for what `guess` gives."""
         noise = np.reshape(noise, (-1, *self.shape))
-        return in_batches(lambda z, own: self.decode(self.sample(z, own, options)), noise, embeddings)
+        return in_batches(lambda z, own: self.decode(self.sample(z, own, options or self.options)), noise, embeddings)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -175,6 +181,7 @@ class LatentFlow(RectifiedFlow):
             "patch_dim": self.patch_dim,
             "condition": self.condition,
             "attributes": self.attributes,
+            "guidance": self.options.guidance,
         }
 
     @classmethod

@@ -68,7 +68,8 @@ def vary(
 
     if guidance is None and towards:
         guidance = CHANGING_GUIDANCE
-    model, options = run.model(), sampler_options(guidance, steps)
+    model = run.model()
+    options = sampler_options(model, guidance, steps)
     if towards is None:
         label, pictures = "variations", draw_variations(model, embedding, count, seed, options)
     else:

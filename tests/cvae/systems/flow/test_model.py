@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from cvae.nn.optimizers import Adam
+from cvae.nn.samplers import SamplerOptions
 from cvae.systems.flow.autoencoder import Autoencoder
 from cvae.systems.flow.model import ALIGNED, LatentFlow
 
@@ -44,9 +45,11 @@ def test_validation_is_of_the_velocity_alone(flow):
     assert float(flow.compute_loss(y_pred=answers, training=True)) == pytest.approx(2 * ALIGNED)
 
 
-def test_it_is_saved_with_its_patches(flow, tmp_path):
+def test_it_is_saved_with_its_patches_and_its_guidance(flow, tmp_path):
+    flow.options = SamplerOptions(1.5)
     flow.save(tmp_path / "flow.keras")
     loaded = keras.models.load_model(tmp_path / "flow.keras")
     assert loaded.patch_dim == PATCHES and loaded.revision == 2 and loaded.side == flow.side
+    assert loaded.options == flow.options
     noise, texts = np.ones((1, flow.latent_dim), np.float32), np.ones((1, 8), np.float32)
     np.testing.assert_allclose(loaded.draw(noise, texts), flow.draw(noise, texts), atol=1e-4)

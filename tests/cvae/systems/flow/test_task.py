@@ -10,8 +10,9 @@ from cvae.keras_files import BEST, LAST
 from cvae.log import read_log
 from cvae.nn import samplers
 from cvae.runs import Run
+from cvae.systems.faces import FaceFlowVariant
 from cvae.systems.flow.latents import read_latents
-from cvae.systems.flow.task import FlowTask
+from cvae.systems.flow.task import DRAWN_GUIDANCE, FlowTask
 from cvae.training import learned_prior
 from cvae.training.loop import train
 from cvae.training.resume import open_training
@@ -36,6 +37,13 @@ def test_all_stages_leave_what_drawing_needs(flow_run, embedded):
     noise = np.random.default_rng(0).standard_normal((2, model.latent_dim))
     pictures = model.draw(noise, np.eye(2, model.condition_dim, dtype=np.float32))
     assert pictures.shape == (2, 64, 64, 3) and 0 <= pictures.min() < pictures.max() <= 1
+
+
+def test_drawn_scenes_are_drawn_with_less_guidance_than_photographs(flow_run):
+    run = Run(flow_run)
+    assert run.open_drawer().options == run.model().options == samplers.SamplerOptions(guidance=DRAWN_GUIDANCE)
+    assert run.open_drawer(guidance=2, steps=3).options == samplers.SamplerOptions(guidance=2, steps=3)
+    assert Run("photographs-64").open_drawer().options == samplers.DEFAULT
 
 
 def test_the_file_holds_the_averages_and_the_autoencoder(flow_run):
@@ -176,7 +184,10 @@ def test_what_a_model_has_no_use_for_is_an_error(flow_run, run):
     assert_user_error(command(*draw, flow_run, "a cow", "--best-of", 2), "--best-of 2 is fewer than --count 4")
     # In one line, however wide the terminal is.
     usage = " ".join(command("-m", "cvae", "generate", "--help").stdout.split())
-    assert f"(default: {samplers.DEFAULT.guidance:g})" in usage and f"(default: {samplers.DEFAULT.steps})" in usage
+    own = f"of flows of drawn scenes {DRAWN_GUIDANCE:g}, of faces {FaceFlowVariant.guidance:g})"
+    assert (
+        f"(default: {samplers.DEFAULT.guidance:g}; {own}" in usage and f"(default: {samplers.DEFAULT.steps})" in usage
+    )
     for options in ((), ("--guidance", 3), ("--best-of", 8)):
         process = command(*draw, flow_run / "autoencoder", "a cow", *options)
         assert_user_error(process, "autoencoder has no `generate`", "name a run of what has it: 64-flow, 128-flow")
