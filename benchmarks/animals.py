@@ -1,12 +1,14 @@
 """Whether the animals can be recognised: a judge that had no part in training looks at pictures of held-out captions.
 
     python benchmarks/animals.py --run photographs-64 --meadow path/to/meadow --judge path/to/encoders
+    python benchmarks/animals.py --run runs/64-image photographs-64 --meadow ... --judge ... --picture beside.png
 
 `--meadow` is a folder with train2017.zip, captions_train2017.json and labels.csv (file name and kind); the folder of
 the judge holds mobilenet_v2_features.onnx and meadow_judge.npz and wants `pip install onnxruntime`. For each kind: the
 share of pictures in which the judge sees the kind that the caption asks for, and the same of the captions' own images
 at the model's size. Then the Frechet distance, in the judge's features, of pictures to images, beside that of
-reconstructions: both of one half of the captions to the images of the other half.
+reconstructions: both of one half of the captions to the images of the other half. `--picture` lays what the runs draw
+of the first captions side by side.
 """
 
 import argparse
@@ -25,12 +27,16 @@ from benchmarks.meadows import KINDS, held_out, kinds_of
 from cvae.evaluation.metrics import frechet_distance
 from cvae.evaluation.photos import reconstruct
 from cvae.runs import Run
-from cvae.sampling.draw import embed_images, noise_of
+from cvae.sampling.draw import draw, embed_images, noise_of
 from cvae.utils.arrays import in_batches, to_uint8
+from cvae.utils.plots import save_grid
 from preprocess.shards.images import square_image
 from preprocess.shards.records import CLIP_SIZE, VALIDATION_SHARE
 from preprocess.utils.errors import run_command
 from preprocess.utils.progress import progress_bar
+
+# In the picture: captions of each kind, and pictures of each by each run.
+ROWS, SHOWN = 2, 2
 
 
 class Judge:
@@ -121,6 +127,37 @@ def measure_kinds(drawer, held_out, judge, seed):
     return found | {"over reconstructions'": found["frechet"] / held_out.figures["reconstructions"]["frechet"]}
 
 
+def measure_run(run, judge, arguments):
+    """{"images", "reconstructions", and pictures by each guidance: figures} of a run, which are printed too."""
+    held_out = measure_held_out(run, judge, arguments.meadow, arguments.count)
+    found = dict(held_out.figures)
+    for guidance in arguments.guidance or [None]:
+        given = {"guidance": guidance, "steps": arguments.steps}
+        drawer = run.open_drawer(**{name: value for name, value in given.items() if value is not None})
+        name = f"pictures, guidance {guidance}" if guidance else "pictures"
+        found[name] = measure_kinds(drawer, held_out, judge, arguments.seed)
+    for name, figures in found.items():
+        values = ", ".join(f"{key} {value:.3g}" for key, value in figures.items())
+        print(f"{run.folder.name}, {name}: {values}", flush=True)
+    return found
+
+
+def save_side_by_side(runs, arguments):
+    """A row for each of the first captions of each kind, `SHOWN` pictures a run."""
+    share = runs[0].config["data_settings"].get("validation_share", VALIDATION_SHARE)
+    captions = [caption for _, caption, _ in choose(arguments.meadow, ROWS, share)]
+    pictures = [to_uint8(draw(run.open_drawer(), run.condition(captions), SHOWN, arguments.seed)) for run in runs]
+    columns = [enlarged(part, max(other.shape[-2] for other in pictures)) for part in pictures]
+    headings = [run.folder.name if number == 0 else "" for run in runs for number in range(SHOWN)]
+    save_grid(arguments.picture, np.concatenate(columns, axis=1), captions, headings=headings)
+
+
+def enlarged(pictures, size):
+    """Each pixel as a square, so that nothing is smoothed."""
+    factor = size // pictures.shape[-2]
+    return pictures.repeat(factor, axis=-3).repeat(factor, axis=-2)
+
+
 def add_arguments(parser):
     parser.add_argument("--meadow", type=pathlib.Path, required=True)
     parser.add_argument("--judge", type=pathlib.Path, required=True)
@@ -130,24 +167,19 @@ def add_arguments(parser):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--run", required=True)
+    parser.add_argument("--run", nargs="+", required=True)
     add_arguments(parser)
     parser.add_argument("--guidance", type=float, nargs="*", help="guidance scales (default: its own)")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--out", type=pathlib.Path, help="a JSON file for the figures")
+    parser.add_argument("--picture", type=pathlib.Path, help="a PNG for pictures by all runs, side by side")
     arguments = parser.parse_args()
-    run, judge = Run(arguments.run), Judge(arguments.judge)
-    held_out = measure_held_out(run, judge, arguments.meadow, arguments.count)
-    found = dict(held_out.figures)
-    for guidance in arguments.guidance or [None]:
-        given = {"guidance": guidance, "steps": arguments.steps}
-        drawer = run.open_drawer(**{name: value for name, value in given.items() if value is not None})
-        name = f"pictures, guidance {guidance}" if guidance else "pictures"
-        found[name] = measure_kinds(drawer, held_out, judge, arguments.seed)
-    for name, figures in found.items():
-        print(f"{name}: " + ", ".join(f"{key} {value:.3g}" for key, value in figures.items()), flush=True)
+    runs, judge = [Run(folder) for folder in arguments.run], Judge(arguments.judge)
+    found = {str(run): measure_run(run, judge, arguments) for run in runs}
     if arguments.out:
         arguments.out.write_text(json.dumps(found, indent=2) + "\n")
+    if arguments.picture:
+        save_side_by_side(runs, arguments)
 
 
 if __name__ == "__main__":

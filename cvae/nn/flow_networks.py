@@ -13,6 +13,8 @@ FREQUENCIES, LONGEST = 64, 1000.0
 HEAD_SIZE = 64
 # The name of the tokens after half of a transformer's blocks.
 MIDDLE = "middle"
+# The name of the layer that takes in the condition.
+CONDITION = "condition_projection"
 
 
 @keras.saving.register_keras_serializable("cvae")
@@ -135,7 +137,7 @@ def _time_and_condition(time, condition, width, policy):
     time = layers.Dense(width, dtype=policy)(time)
     # An embedding has length 1: this brings its components to about the size of 1.
     condition = layers.Rescaling(math.sqrt(condition.shape[-1]), dtype=policy)(condition)
-    condition = layers.Dense(width, dtype=policy)(condition)
+    condition = layers.Dense(width, dtype=policy, name=CONDITION)(condition)
     return layers.Activation("silu", dtype=policy)(layers.Add(dtype=policy)([time, condition]))
 
 

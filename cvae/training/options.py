@@ -21,7 +21,8 @@ AUTOENCODER = Option(
 )
 INIT = Option(
     "init",
-    "of a flow, the run whose weights it begins with where they fit, such as photographs-64 (default: none); of a "
+    "of a flow, the run whose weights it begins with where they fit, such as photographs-64, whatever it is "
+    "conditioned on (default: none); of a "
     "sharp-autoencoder, the autoencoder whose decoder it trains on (default: the one that comes along)",
     metavar="RUN",
 )

@@ -12,9 +12,10 @@ from preprocess.utils.errors import UserError
 
 def check_init(run: Run, info: DataInfo, condition: str, width: float) -> None:
     """Raises a UserError for a run that a flow of some condition and width on some data cannot begin with."""
-    if run.variant.task != FlowVariant.task or run.variant.condition != condition:
-        raise UserError(f"{run} is a {run.variant_name}; give --init a flow that is conditioned on the same.")
-    if run.encoder.clip["weights_sha256"] != info.encoder.clip["weights_sha256"]:
+    if run.variant.task != FlowVariant.task:
+        raise UserError(f"{run} is a {run.variant_name}; give --init the run of a flow.")
+    # One conditioned on something else learns what its conditions mean anew, and may.
+    if run.variant.condition == condition and not _same_encoder(run, info):
         raise UserError(
             f"{run} knows embeddings by {run.encoder.clip['name']}, {info.folder} has those by "
             f"{info.encoder.clip['name']}; embed the data with `--clip {run.encoder.spec}`, or leave --init out."
@@ -24,15 +25,23 @@ def check_init(run: Run, info: DataInfo, condition: str, width: float) -> None:
     run.find_model()
 
 
+def _same_encoder(run: Run, info: DataInfo) -> bool:
+    return run.encoder.clip["weights_sha256"] == info.encoder.clip["weights_sha256"]
+
+
 def begin_with(model: Any, run: Run) -> None:
     """Gives a `cvae.systems.flow.model.LatentFlow` the weights of a run's flow of the same width.
 
-    A flow of pictures of another size has patches of another, and keeps its own first and last layer. Prints how many
-    of the numbers were taken over.
+    A flow of pictures of another size has patches of another, and keeps its own first and last layer; one conditioned
+    on something else keeps the layer that takes the condition in. Prints how many of the numbers were taken over.
     """
+    from cvae.nn.flow_networks import CONDITION
+
     source = run.model()
     pairs = list(zip(model.network.weights, source.network.weights, strict=True))
-    taken = [(own, other) for own, other in pairs if own.shape == other.shape]
+    own_layer = () if source.condition == model.condition else model.network.get_layer(CONDITION).weights
+    kept = {id(weight) for weight in own_layer}
+    taken = [(own, other) for own, other in pairs if own.shape == other.shape and id(own) not in kept]
     for own, other in taken:
         own.assign(other)
     if source.shipped and source.shipped == model.shipped:
