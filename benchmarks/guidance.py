@@ -5,9 +5,9 @@
 For each setting: the share of pictures of held-out captions in which the judge of `benchmarks/animals.py` sees the
 animal, their Frechet distance over that of reconstructions, and how much eight pictures of one prompt differ in the
 run's encoder's space, as `cvae evaluate` measures it. The settings are guidance all the way, in an interval of times
-(Kynkäänniemi et al. 2024, arXiv 2404.07724), that with another image's embedding for each picture (`--prior gaussian`),
-and, with `--weak RUN`, away from a weaker flow that is given the same condition (autoguidance, Karras et al. 2024,
-arXiv 2406.02507). Writes a table and `--out`.png, what each buys of the
+(Kynkäänniemi et al. 2024, arXiv 2404.07724), that with another image's embedding for each picture (`--prior gaussian`)
+or with noise of a length in the embedding, and, with `--weak RUN`, away from a weaker flow that is given the same
+condition (autoguidance, Karras et al. 2024, arXiv 2406.02507). Writes a table and `--out`.png, what each buys of the
 one for how much of the other.
 """
 
@@ -28,15 +28,29 @@ from cvae.runs import Run
 from cvae.sampling.draw import draw, embed_images
 from cvae.sampling.prompts import PROMPTS
 from cvae.systems.flow.draw import FlowDrawer
-from cvae.utils.arrays import in_batches, to_uint8
+from cvae.utils.arrays import further_noise, in_batches, to_uint8
 from preprocess.utils.errors import run_command
 
 GUIDANCES = (1.0, 2.0, 3.0, 4.5, 6.0, 8.0)
 # Times, 1 is noise: all; all but the first steps; and neither the first nor the last.
 INTERVALS = ((0.0, 1.0), (0.0, 0.8), (0.2, 0.8))
-# The interval that is tried with the other embedding prior too.
-GAUSSIAN = INTERVALS[1]
+# The interval that is tried with the other embedding prior too, and by the default scale with noise of these lengths.
+VARIED = INTERVALS[1]
+NOISES = (0.3, 0.6, 0.9)
 AUTOGUIDANCES = (1.5, 2.0, 3.0)
+
+
+class NoisyDrawer(FlowDrawer):
+    """Draws each picture with noise of its own in its embedding, of some length beside the embedding's 1."""
+
+    def __init__(self, model, options, length):
+        super().__init__(model, options)
+        self.length = length
+
+    def guess(self, noise, texts):
+        guessed = super().guess(noise, texts)
+        blurred = guessed + self.length * further_noise(noise, guessed.shape[1]) / guessed.shape[1] ** 0.5
+        return (blurred / np.linalg.norm(blurred, axis=1, keepdims=True)).astype(np.float32)
 
 
 class AutoguidedDrawer:
@@ -65,15 +79,17 @@ class AutoguidedDrawer:
 
 
 def drawers(model, weak, steps):
-    """{(way, guidance): what draws}."""
+    """{(way, guidance, or the noise's length): what draws}."""
     found = {}
     for first, last in INTERVALS:
         way = "all the way" if (first, last) == (0, 1) else f"from {last:g} to {first:g}"
         for guidance in GUIDANCES[0 if (first, last) == (0, 1) else 2 :]:
             options = SamplerOptions(guidance, steps, interval=(first, last))
             found[way, guidance] = FlowDrawer(model, options)
-            if (first, last) == GAUSSIAN:
+            if (first, last) == VARIED:
                 found[f"{way}, gaussian", guidance] = FlowDrawer(model, options, "gaussian")
+    for length in NOISES:
+        found["noise of this length", length] = NoisyDrawer(model, SamplerOptions(steps=steps, interval=VARIED), length)
     for guidance in AUTOGUIDANCES if weak else ():
         found["away from the weaker flow", guidance] = AutoguidedDrawer(model, weak, guidance, steps)
     return found

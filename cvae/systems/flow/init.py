@@ -49,7 +49,7 @@ def begin_with(model: Any, run: Run) -> None:
         model.center.assign(source.center)
         model.scale.assign(source.scale)
     share = _numbers(own for own, _ in taken) / _numbers(own for own, _ in pairs)
-    print(f"{share:.0%} of the weights are those of {run}, the others new.")
+    print(f"{share:.1%} of the weights are those of {run}, the others new.")
 
 
 def _numbers(weights: Any) -> int:

@@ -33,7 +33,7 @@ def test_a_flow_of_the_same_kind_takes_all_weights(capsys):
     source, model = flow(0), flow(1)
     begin_with(model, run_of(source))
     assert_same_weights(model.network, source.network)
-    assert "100% of the weights" in capsys.readouterr().out
+    assert "100.0% of the weights" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("condition_dim", [8, 5])
