@@ -37,6 +37,8 @@ class SamplerOptions:
     interval: tuple[float, float] = (0.0, 0.8)
 
     def __post_init__(self) -> None:
+        # From a file they come as a list.
+        object.__setattr__(self, "interval", tuple(self.interval))
         if self.sampler not in SAMPLERS:
             raise ValueError(f"sampler is one of {', '.join(SAMPLERS)}, not {self.sampler}")
         if self.steps < 1:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from cvae.registry import Option, System, Variant
 from cvae.sampling.options import CLIP, GUIDANCE, STEPS
@@ -46,12 +46,12 @@ class FaceFlowVariant(Variant):
 
     Attributes:
         side: tokens a side. crops: none, since all faces stand in the same place.
-        guidance: less than of photographs, see docs/faces.md.
+        options: less guidance than photographs, see docs/faces.md.
     """
 
     side = 8
     crops = 0
-    guidance = 2.0
+    options: ClassVar[dict[str, Any]] = {"guidance": 2.0}
     edit_image = "cvae.systems.flow.vary:redraw"
     train_options = (AUTOENCODER, INIT)
     task = "cvae.systems.flow.task:FlowTask"

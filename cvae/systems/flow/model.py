@@ -1,5 +1,6 @@
 """From a prompt to a picture by a flow in an autoencoder's latent space: unCLIP's idea at a coursework's scale."""
 
+import dataclasses
 import math
 from typing import Any
 
@@ -43,8 +44,8 @@ class LatentFlow(RectifiedFlow):
         patch_dim: numbers of a patch, 0 for none.
         condition: one of `preprocess.shards.read.CONDITIONS`. attributes: how many of the condition's numbers, the
             first ones, are attributes.
-        guidance: the scale that pictures are drawn with where none is asked for, see `cvae.nn.samplers.SamplerOptions`,
-            whose own it is by default. What conditions say clearly wants less.
+        options: {name: value} of `cvae.nn.samplers.SamplerOptions` that pictures are drawn with where nothing else is
+            asked for, in place of its own. What conditions say clearly wants less guidance.
 
     Attributes:
         options: of the sampler, where none are given.
@@ -62,7 +63,7 @@ class LatentFlow(RectifiedFlow):
         patch_dim=0,
         condition="image",
         attributes=0,
-        guidance=None,
+        options=None,
         **kwargs,
     ):
         self.shipped = autoencoder if isinstance(autoencoder, str) else None
@@ -74,7 +75,7 @@ class LatentFlow(RectifiedFlow):
             self.autoencoder.trainable = False
         self.condition = condition
         self.attributes = attributes
-        self.options = SamplerOptions() if guidance is None else SamplerOptions(guidance)
+        self.options = SamplerOptions(**options or {})
         if condition == "image":
             self.prior = EmbeddingPrior(condition_dim, dtype="float32")
         self.image_size = image_size
@@ -181,7 +182,7 @@ class LatentFlow(RectifiedFlow):
             "patch_dim": self.patch_dim,
             "condition": self.condition,
             "attributes": self.attributes,
-            "guidance": self.options.guidance,
+            "options": dataclasses.asdict(self.options),
         }
 
     @classmethod

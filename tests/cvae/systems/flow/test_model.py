@@ -46,7 +46,7 @@ def test_validation_is_of_the_velocity_alone(flow):
 
 
 def test_it_is_saved_with_its_patches_and_its_guidance(flow, tmp_path):
-    flow.options = SamplerOptions(1.5)
+    flow.options = SamplerOptions(1.5, interval=(0.1, 0.9))
     flow.save(tmp_path / "flow.keras")
     loaded = keras.models.load_model(tmp_path / "flow.keras")
     assert loaded.patch_dim == PATCHES and loaded.revision == 2 and loaded.side == flow.side

@@ -12,7 +12,7 @@ from cvae.nn import samplers
 from cvae.runs import Run
 from cvae.systems.faces import FaceFlowVariant
 from cvae.systems.flow.latents import read_latents
-from cvae.systems.flow.task import DRAWN_GUIDANCE, FlowTask
+from cvae.systems.flow.task import DRAWN_OPTIONS, FlowTask
 from cvae.training import learned_prior
 from cvae.training.loop import train
 from cvae.training.resume import open_training
@@ -41,8 +41,9 @@ def test_all_stages_leave_what_drawing_needs(flow_run, embedded):
 
 def test_drawn_scenes_are_drawn_with_less_guidance_than_photographs(flow_run):
     run = Run(flow_run)
-    assert run.open_drawer().options == run.model().options == samplers.SamplerOptions(guidance=DRAWN_GUIDANCE)
-    assert run.open_drawer(guidance=2, steps=3).options == samplers.SamplerOptions(guidance=2, steps=3)
+    assert run.open_drawer().options == run.model().options == samplers.SamplerOptions(**DRAWN_OPTIONS)
+    given = {"guidance": 2, "steps": 3}
+    assert run.open_drawer(**given).options == samplers.SamplerOptions(**DRAWN_OPTIONS | given)
     assert Run("photographs-64").open_drawer().options == samplers.DEFAULT
 
 
@@ -184,7 +185,7 @@ def test_what_a_model_has_no_use_for_is_an_error(flow_run, run):
     assert_user_error(command(*draw, flow_run, "a cow", "--best-of", 2), "--best-of 2 is fewer than --count 4")
     # In one line, however wide the terminal is.
     usage = " ".join(command("-m", "cvae", "generate", "--help").stdout.split())
-    own = f"of flows of drawn scenes {DRAWN_GUIDANCE:g}, of faces {FaceFlowVariant.guidance:g})"
+    own = f"of flows of drawn scenes {DRAWN_OPTIONS['guidance']:g}, of faces {FaceFlowVariant.options['guidance']:g})"
     assert (
         f"(default: {samplers.DEFAULT.guidance:g}; {own}" in usage and f"(default: {samplers.DEFAULT.steps})" in usage
     )
