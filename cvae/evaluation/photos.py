@@ -167,7 +167,7 @@ def evaluate(run: Run, data: str | None = None, count: int = 1000, seed: int = 0
     text = format_evaluation(figures)
     _paint(run, model, held_out, images, reconstructions, figures, text)
     write_json(run.output / "evaluation.json", figures)
-    return Report(figures, text, f"{run}/evaluation.json and evaluation.png")
+    return Report(figures, text, f"{run.output}/evaluation.json and evaluation.png")
 
 
 def data_to_measure(run: Run, data: str | None, count: int, seed: int) -> DataInfo:

@@ -50,6 +50,14 @@ def test_what_a_flow_draws_is_what_the_prompt_says(tmp_path, monkeypatch):
     assert not list(FOLDER.glob("photographs-64/generated"))
 
 
+def test_faces_have_the_hair_that_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = cvae.load_run("drawn-faces-64")
+    black, blond = run.generate(["a young woman with black hair", "a young woman with blond hair"], count=4).arrays
+    # Beside the face, where long hair is.
+    assert black[:, 20:40, 14:18].mean() + 40 < blond[:, 20:40, 14:18].mean()
+
+
 def test_what_is_not_there_is_said_in_one_sentence():
     with pytest.raises(UserError, match="photographs-64 came along without its data; give --data"):
         Run("photographs-64").evaluate()

@@ -160,7 +160,7 @@ def evaluate(
     text = format_evaluation(figures)
     _paint(run, models["run"], images, labels, figures, text)
     write_json(run.output / "evaluation.json", figures)
-    return Report(figures, text, f"{run}/evaluation.json and evaluation.png")
+    return Report(figures, text, f"{run.output}/evaluation.json and evaluation.png")
 
 
 def _published_model(path: str) -> Any:

@@ -125,7 +125,7 @@ def evaluate(run: Run, data: str | None = None, count: int = 1000, seed: int = 0
     text = format_evaluation(figures)
     _paint(run, model, portraits, conditions, reconstructions, figures, text)
     write_json(run.output / "evaluation.json", figures)
-    return Report(figures, text, f"{run}/evaluation.json and evaluation.png")
+    return Report(figures, text, f"{run.output}/evaluation.json and evaluation.png")
 
 
 def _paint(
