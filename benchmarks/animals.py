@@ -28,7 +28,7 @@ from cvae.evaluation.metrics import frechet_distance
 from cvae.evaluation.photos import reconstruct
 from cvae.runs import Run
 from cvae.sampling.draw import draw, embed_images, noise_of
-from cvae.utils.arrays import in_batches, to_uint8
+from cvae.utils.arrays import in_batches, to_one_size, to_uint8
 from cvae.utils.plots import save_grid
 from preprocess.shards.images import square_image
 from preprocess.shards.records import CLIP_SIZE, VALIDATION_SHARE
@@ -147,15 +147,8 @@ def save_side_by_side(runs, arguments):
     share = runs[0].config["data_settings"].get("validation_share", VALIDATION_SHARE)
     captions = [caption for _, caption, _ in choose(arguments.meadow, ROWS, share)]
     pictures = [to_uint8(draw(run.open_drawer(), run.condition(captions), SHOWN, arguments.seed)) for run in runs]
-    columns = [enlarged(part, max(other.shape[-2] for other in pictures)) for part in pictures]
     headings = [run.folder.name if number == 0 else "" for run in runs for number in range(SHOWN)]
-    save_grid(arguments.picture, np.concatenate(columns, axis=1), captions, headings=headings)
-
-
-def enlarged(pictures, size):
-    """Each pixel as a square, so that nothing is smoothed."""
-    factor = size // pictures.shape[-2]
-    return pictures.repeat(factor, axis=-3).repeat(factor, axis=-2)
+    save_grid(arguments.picture, np.concatenate(to_one_size(pictures), axis=1), captions, headings=headings)
 
 
 def add_arguments(parser):

@@ -1,6 +1,6 @@
 """Arrays of images, noise and embeddings: in batches, between two, summed, as bytes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,13 @@ from preprocess.utils.errors import UserError
 from preprocess.utils.types import Tensor
 
 BATCH = 64
+
+
+def to_one_size(pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Pictures (..., size, size, channels) of several sizes as large as the largest, each pixel as a square."""
+    largest = max(part.shape[-2] for part in pictures)
+    times = [largest // part.shape[-2] for part in pictures]
+    return [part.repeat(number, axis=-3).repeat(number, axis=-2) for part, number in zip(pictures, times)]
 
 
 def in_batches(

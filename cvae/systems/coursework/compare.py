@@ -17,6 +17,7 @@ from cvae.systems.coursework import DATA
 from cvae.training.loop import train
 from cvae.training.resume import open_training
 from cvae.training.settings import Settings, settings_for
+from cvae.utils.arrays import to_one_size
 from cvae.utils.plots import save_grid
 from preprocess.shards.info import DataInfo, read_info
 from preprocess.utils.errors import UserError, counted
@@ -177,14 +178,12 @@ def _write(
     results: list[dict[str, Any]],
     pictures: list[np.ndarray],
 ) -> None:
-    size = max(picture.shape[1] for picture in pictures)
-    same_size = [np.repeat(np.repeat(p, size // p.shape[1], 1), size // p.shape[1], 2) for p in pictures]
     variants = [row["variant"] for row in results]
     headings = [
         row["name"] + (" (the same model)" if row["variant"] in variants[:index] else "")
         for index, row in enumerate(results)
     ]
-    save_grid(out / "comparison.png", np.stack(same_size, axis=1), PROMPTS, headings=headings)
+    save_grid(out / "comparison.png", np.stack(to_one_size(pictures), axis=1), PROMPTS, headings=headings)
     data, large = _describe(info), _describe(large_info)
     write_json(
         out / "comparison.json",

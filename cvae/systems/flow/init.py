@@ -15,7 +15,8 @@ def check_init(run: Run, info: DataInfo, condition: str, width: float) -> None:
     if run.variant.task != FlowVariant.task:
         raise UserError(f"{run} is a {run.variant_name}; give --init the run of a flow.")
     # One conditioned on something else learns what its conditions mean anew, and may.
-    if run.variant.condition == condition and not _same_encoder(run, info):
+    same = run.encoder.clip["weights_sha256"] == info.encoder.clip["weights_sha256"]
+    if run.variant.condition == condition and not same:
         raise UserError(
             f"{run} knows embeddings by {run.encoder.clip['name']}, {info.folder} has those by "
             f"{info.encoder.clip['name']}; embed the data with `--clip {run.encoder.spec}`, or leave --init out."
@@ -23,10 +24,6 @@ def check_init(run: Run, info: DataInfo, condition: str, width: float) -> None:
     if run.settings["width"] != width:
         raise UserError(f"{run} has --width {run.settings['width']:g}; give that one, or leave --init out.")
     run.find_model()
-
-
-def _same_encoder(run: Run, info: DataInfo) -> bool:
-    return run.encoder.clip["weights_sha256"] == info.encoder.clip["weights_sha256"]
 
 
 def begin_with(model: Any, run: Run) -> None:

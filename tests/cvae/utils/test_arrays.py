@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cvae.utils.arrays import combine, further_noise, in_batches, slerp, to_uint8
+from cvae.utils.arrays import combine, further_noise, in_batches, slerp, to_one_size, to_uint8
 from preprocess.utils.errors import UserError
 
 
@@ -38,3 +38,10 @@ def test_combine_adds_and_takes_away():
 
 def test_floats_become_bytes():
     assert to_uint8([0, 0.5, 1, 2, -1]).tolist() == [0, 128, 255, 255, 0]
+
+
+def test_smaller_pictures_become_as_large_as_the_largest():
+    small, large = np.arange(8).reshape(2, 2, 2, 1), np.zeros((2, 4, 4, 1))
+    first, second = to_one_size([small, large])
+    assert first.shape == second.shape == (2, 4, 4, 1)
+    np.testing.assert_array_equal(first[0, ..., 0], [[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], [2, 2, 3, 3]])

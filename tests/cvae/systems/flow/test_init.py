@@ -58,8 +58,8 @@ def test_one_of_larger_pictures_keeps_its_first_and_last_layer():
     begin_with(model, run_of(source))
     for layer, kernel in zip(ends, before, strict=True):
         np.testing.assert_array_equal(layer.kernel, kernel)
-    name = CONDITION
-    np.testing.assert_array_equal(model.network.get_layer(name).kernel, source.network.get_layer(name).kernel)
+    own, other = (each.network.get_layer(CONDITION) for each in (model, source))
+    np.testing.assert_array_equal(own.kernel, other.kernel)
 
 
 def test_what_a_flow_cannot_begin_with_is_an_error(flow_run, run, embedded, tmp_path):
