@@ -9,13 +9,14 @@ import os
 import pathlib
 
 from preprocess.embedding.clip import DEFAULT_CLIP, ClipWrapper
-from preprocess.utils.errors import counted, run_command
+from preprocess.utils.command import run_command
+from preprocess.utils.errors import counted, summary
 
 __all__ = ["ClipWrapper", "main"]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split(":")[0] + ".")
+    parser = argparse.ArgumentParser(description=summary(__doc__))
     parser.add_argument("shards", help="folder of offline_preprocess.py, such as data/bucolic/shards")
     parser.add_argument(
         "--clip",

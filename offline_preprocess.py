@@ -4,14 +4,13 @@ Run the same command again after an interruption and it goes on where it stopped
 """
 
 import argparse
-import json
 import os
-import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-from preprocess.coco.captions import THEMES
-from preprocess.utils.errors import counted, run_command
+from preprocess.coco.themes import THEMES
+from preprocess.utils.command import run_command
+from preprocess.utils.errors import counted
 from preprocess.utils.options import add_shard_options, note_few, shard_options
 
 
@@ -53,21 +52,31 @@ def main() -> None:
         words=arguments.words,
         **shard_options(arguments),
     )
-    mentions = json.loads((pathlib.Path(arguments.out) / "captions.json").read_text())["images_that_mention"]
-    if unmatched := [word for word in arguments.words if not mentions[word.lower()]]:
+    if unmatched := [word for word in arguments.words if word.lower() in manifest["found"]["unmatched"]]:
         print(f"note: no image is described by: {', '.join(unmatched)}.")
     print("\n".join(describe(manifest, arguments.theme)))
     note_few(manifest["counts"], "image")
     counts = manifest["counts"]
     print(
-        f"Kept {counts['train']:,} training and {counts['val']:,} validation images, rejected {counts['rejected']:,}: "
-        f"{counted(len(manifest['shards']), 'shard')} in {arguments.out}."
+        f"Kept {counts['train']:,} training and {counts['val']:,} validation images, rejected {counts['rejected']:,}"
+        f"{left_out(manifest['found'])}: {counted(len(manifest['shards']), 'shard')} in {arguments.out}."
     )
+
+
+def left_out(found: dict[str, Any]) -> str:
+    """What of the captions is not used, for the last line; nothing where all is."""
+    parts = [
+        (found["captions_left_out"], "caption", "left out {}"),
+        (found["missing"], "captioned image", "did not find {}"),
+    ]
+    said = [sentence.format(counted(count, noun)) for count, noun, sentence in parts if count]
+    return "".join(f", {part}" for part in said)
 
 
 def describe(manifest: dict[str, Any], theme: str) -> Iterator[str]:
     """What was found and what became of it, a line each."""
-    found, rejected = manifest["found"], manifest["counts"]["rejected"]
+    found = manifest["found"]
+    listed = manifest["counts"]["rejected"] + found["captions_left_out"] + found["missing"]
     bare = found["images"] - found["captioned"]
     yield f"Found {counted(found['images'], 'image')}" + (f", {bare:,} of them without a caption." if bare else ".")
     if found["dropped"]:
@@ -76,8 +85,10 @@ def describe(manifest: dict[str, Any], theme: str) -> Iterator[str]:
         kept = found["captioned"] - found["dropped"]
         more = {name: number for name, number in found["would_keep"].items() if number > kept}
         yield "  " + ", ".join(f"--theme {name} would keep {number:,}" for name, number in more.items()) + "."
-    if rejected:
-        yield f"Rejected {counted(rejected, 'image')}; rejected.csv has the reasons."
+    if found["beyond_limit"]:
+        yield f"Left out {counted(found['beyond_limit'], 'image')} beyond --limit."
+    if listed:
+        yield "What is rejected, left out or not found stands in rejected.csv, with reasons."
 
 
 def command() -> None:

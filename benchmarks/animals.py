@@ -32,7 +32,8 @@ from cvae.utils.arrays import in_batches, to_one_size, to_uint8
 from cvae.utils.plots import save_grid
 from preprocess.shards.images import square_image
 from preprocess.shards.records import CLIP_SIZE, VALIDATION_SHARE
-from preprocess.utils.errors import run_command
+from preprocess.utils.command import run_command
+from preprocess.utils.errors import summary
 from preprocess.utils.progress import progress_bar
 
 # In the picture: captions of each kind, and pictures of each by each run.
@@ -159,7 +160,7 @@ def add_arguments(parser):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=summary(__doc__))
     parser.add_argument("--run", nargs="+", required=True)
     add_arguments(parser)
     parser.add_argument("--guidance", type=float, nargs="*", help="guidance scales (default: its own)")

@@ -16,7 +16,8 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-from preprocess.utils.errors import run_command
+from preprocess.utils.command import run_command
+from preprocess.utils.errors import summary
 from preprocess.utils.quiet import BACKENDS, import_keras
 
 SIZE, DIM = 64, 512
@@ -70,7 +71,7 @@ def step_seconds(name, policy):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=summary(__doc__))
     parser.add_argument("--only", nargs=2, metavar=("MODEL", "POLICY"), help="one, on the backend of KERAS_BACKEND")
     arguments = parser.parse_args()
     if arguments.only:

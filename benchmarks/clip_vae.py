@@ -20,7 +20,8 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-from preprocess.utils.errors import run_command
+from preprocess.utils.command import run_command
+from preprocess.utils.errors import summary
 
 COUNT, BATCH_SIZE, WIDTH, DEPTH, LATENT_DIM = 60_000, 64, 64, 6, 16
 
@@ -161,7 +162,7 @@ def median_seconds(form, threads, epochs):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=summary(__doc__))
     parser.add_argument("--epochs", type=int, default=3, help="epochs of each, of which the median counts")
     parser.add_argument("--form", choices=FORMS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

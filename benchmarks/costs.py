@@ -21,7 +21,8 @@ from cvae.log import read_log
 from cvae.runs import Run
 from cvae.sampling.pictures import slug
 from cvae.training.loop import train
-from preprocess.utils.errors import run_command
+from preprocess.utils.command import run_command
+from preprocess.utils.errors import summary
 from preprocess.utils.files import write_json
 
 OVER = "over reconstructions'"
@@ -52,7 +53,7 @@ def save_costs(path, rows):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=summary(__doc__))
     parser.add_argument("--data", required=True, help="a folder of embedded shards")
     add_arguments(parser)
     parser.add_argument("--init", help="a flow, such as photographs-64, whose weights half of the trainings begin with")

@@ -17,7 +17,8 @@ from PIL import Image
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-from preprocess.utils.errors import run_command
+from preprocess.utils.command import run_command
+from preprocess.utils.errors import summary
 
 
 def random_vit_b32(folder):
@@ -49,7 +50,7 @@ def rate(function, items):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=summary(__doc__))
     parser.add_argument("--clip", help="a CLIP's name or checkpoint (default: random weights in ViT-B/32's shape)")
     parser.add_argument("--count", type=int, default=256, help="images in batches (default: %(default)s)")
     arguments = parser.parse_args()

@@ -19,7 +19,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 from benchmarks.meadows import KINDS, held_out, kinds_of
 from preprocess.embedding.process import EncoderProcess
 from preprocess.shards.records import CLIP_SIZE
-from preprocess.utils.errors import run_command
+from preprocess.utils.command import run_command
+from preprocess.utils.errors import summary
 from preprocess.utils.progress import progress_bar
 
 PART = 64
@@ -66,7 +67,7 @@ def measure_kinds(encoder, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=summary(__doc__))
     parser.add_argument("--photos", type=pathlib.Path, required=True)
     parser.add_argument("--kinds", type=pathlib.Path, required=True)
     parser.add_argument("--clip", default="photographs", help="the encoder (default: %(default)s)")

@@ -29,7 +29,8 @@ from cvae.sampling.draw import draw, embed_images
 from cvae.sampling.prompts import PROMPTS
 from cvae.systems.flow.draw import FlowDrawer
 from cvae.utils.arrays import further_noise, in_batches, to_uint8
-from preprocess.utils.errors import run_command
+from preprocess.utils.command import run_command
+from preprocess.utils.errors import summary
 
 GUIDANCES = (1.0, 2.0, 3.0, 4.5, 6.0, 8.0)
 # Times, 1 is noise: all; all but the first steps; and neither the first nor the last.
@@ -110,7 +111,7 @@ def save_plane(path, rows):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=summary(__doc__))
     parser.add_argument("--run", required=True)
     add_arguments(parser)
     parser.add_argument("--weak", help="the run of a weaker flow of the same latents, such as an early snapshot")

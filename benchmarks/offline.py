@@ -23,7 +23,8 @@ from PIL import Image
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-from preprocess.utils.errors import run_command
+from preprocess.utils.command import run_command
+from preprocess.utils.errors import summary
 
 SIZES = (64, 128, 224)
 ROUNDS = 3
@@ -137,7 +138,7 @@ def peak_memory(zip_path, out, *options):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=summary(__doc__))
     parser.add_argument("--zip", default="../shared/data/photos/full_size/train2017.zip", help="default: %(default)s")
     parser.add_argument("--count", type=int, default=4000, help="images to process (default: %(default)s)")
     arguments = parser.parse_args()

@@ -32,7 +32,8 @@ from cvae.sampling.prompts import PROMPTS
 from cvae.training.loop import train
 from cvae.utils.arrays import further_noise
 from cvae.utils.plots import save_grid, save_lines
-from preprocess.utils.errors import run_command
+from preprocess.utils.command import run_command
+from preprocess.utils.errors import summary
 from preprocess.utils.files import atomic_path, sha256, write_text
 
 # Pictures drawn for one that is kept, and pictures of each prompt and rung in headlines.png.
@@ -227,7 +228,7 @@ def draw_pictures(out, rows, pictures, flow):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=summary(__doc__))
     parser.add_argument("--data", required=True, help="embedded shards")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/rungs"))
     parser.add_argument("--width", type=float, default=1.0, help="of the flow and its autoencoder")

@@ -17,7 +17,8 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-from preprocess.utils.errors import run_command
+from preprocess.utils.command import run_command
+from preprocess.utils.errors import summary
 from preprocess.utils.quiet import import_keras
 
 
@@ -32,7 +33,7 @@ def python_loop(network, x, condition, times, guidance):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=summary(__doc__))
     parser.add_argument("--pictures", type=int, default=8, help="default: %(default)s")
     parser.add_argument("--steps", type=int, default=12, help="default: %(default)s")
     parser.add_argument("--times", type=int, default=9, help="of each (default: %(default)s)")

@@ -17,7 +17,8 @@ import numpy as np
 ROOT = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from preprocess.utils.errors import run_command  # noqa: E402
+from preprocess.utils.command import run_command  # noqa: E402
+from preprocess.utils.errors import summary  # noqa: E402
 
 PARTS = """
 import sys, time
@@ -55,7 +56,7 @@ def parts(run):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=summary(__doc__))
     parser.add_argument("--run", required=True, help="a run folder of the coursework's model or a flow")
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     arguments = parser.parse_args()

@@ -23,8 +23,10 @@ from cvae.runs import Run
 from cvae.systems.flow.batches import Choices
 from cvae.systems.flow.conditions import conditions_of
 from cvae.systems.flow.task import FlowTask
-from preprocess.utils.errors import UserError, run_command
-from preprocess.utils.files import atomic_path, check_no_file, is_fresh
+from preprocess.utils.command import run_command
+from preprocess.utils.errors import UserError, summary
+from preprocess.utils.files import atomic_path, check_no_file
+from preprocess.utils.folders import is_fresh
 from preprocess.utils.quiet import import_keras
 
 
@@ -104,7 +106,7 @@ def train(task, run, every):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=summary(__doc__))
     parser.add_argument("--variant", default="64-flow", help="a flow (default: %(default)s)")
     parser.add_argument("--data", required=True, help="a folder of embedded shards")
     parser.add_argument("--run", type=pathlib.Path, required=True, help="a new folder")

@@ -17,7 +17,8 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-from preprocess.utils.errors import run_command
+from preprocess.utils.command import run_command
+from preprocess.utils.errors import summary
 
 
 def build(size, policy, plain):
@@ -62,7 +63,7 @@ def pipeline_seconds(size, batch_size, batches=60):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=summary(__doc__))
     parser.add_argument("--size", type=int, default=128, choices=(64, 128), help="default: %(default)s")
     parser.add_argument("--batch-size", type=int, default=16, help="default: %(default)s")
     parser.add_argument("--steps", type=int, default=7, help="steps of each (default: %(default)s)")

@@ -9,7 +9,9 @@ Errors that a user can cause are `UserError`s; their messages name options as th
 `best_of`.
 """
 
+import importlib.util
 import pathlib
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,22 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 __all__ = ["generate", "load_run", "train"]
+
+
+def _find_sibling() -> None:
+    """Has `import preprocess` find the package beside this one, whatever lies where Python was started."""
+    own = pathlib.Path(__file__).resolve().parents[1] / "preprocess" / "__init__.py"
+    found = importlib.util.find_spec("preprocess")
+    if not own.is_file() or (found and found.origin and pathlib.Path(found.origin).resolve() == own):
+        return
+    if "preprocess" in sys.modules:
+        raise ImportError(f"{found and found.origin} has the name of a part of cvae and was imported first; rename it.")
+    spec: Any = importlib.util.spec_from_file_location("preprocess", own, submodule_search_locations=[str(own.parent)])
+    sys.modules["preprocess"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules["preprocess"])
+
+
+_find_sibling()
 
 
 def load_run(folder: str | pathlib.Path) -> "Run":

@@ -1,13 +1,13 @@
 """The settings of trainings and the options of systems as arguments of the command line."""
 
 import argparse
-import pathlib
 from collections.abc import Iterable
 from typing import Any
 
 from cvae.registry import Option, System, systems_with, train_options
 from cvae.training.settings import EPOCH_STEPS, NAMES, PRECISIONS, SMALLEST_BATCH, describe_defaults
 from preprocess.utils.errors import UserError
+from preprocess.utils.load import read_text
 
 SETTINGS_HELP = "default: the variant's own, see below"
 
@@ -119,12 +119,7 @@ def read_prompts(path: str | None) -> list[str] | None:
     """
     if path is None:
         return None
-    try:
-        lines = [line.strip() for line in pathlib.Path(path).read_text(encoding="utf-8-sig").splitlines()]
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is not text in UTF-8; give --prompts a text file of prompts.") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); give --prompts a text file of prompts.") from None
+    lines = [line.strip() for line in read_text(path, "give --prompts a text file of prompts").splitlines()]
     if not any(lines):
         raise UserError(f"{path} holds no prompts; write one a line.")
     return [line for line in lines if line]

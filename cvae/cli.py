@@ -20,7 +20,8 @@ from cvae.arguments import (
 )
 from cvae.cli_measuring import COMMANDS as MEASURING
 from cvae.registry import find_systems, systems_with, variants_with
-from preprocess.utils.errors import counted, leave, run_command
+from preprocess.utils.command import leave, run_command
+from preprocess.utils.errors import counted
 
 
 def _add_train(commands: Any) -> None:

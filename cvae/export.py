@@ -6,7 +6,8 @@ from cvae.keras_files import BEST, save_in_half
 from cvae.log import write_log
 from cvae.presets import FOLDER
 from cvae.runs import CONFIG, Run
-from preprocess.utils.errors import UserError, run_command
+from preprocess.utils.command import run_command
+from preprocess.utils.errors import UserError, summary
 from preprocess.utils.files import atomic_path, write_json
 
 # What stands for the folder of data, which nobody else has.
@@ -34,7 +35,7 @@ def export(run: Run, name: str) -> None:
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m cvae.export", description=__doc__.split(":")[0])
+    parser = argparse.ArgumentParser(prog="python -m cvae.export", description=summary(__doc__))
     parser.add_argument("--run", required=True, help="run folder")
     parser.add_argument("--name", required=True, help="of what comes of it, such as photographs-64")
     arguments = parser.parse_args()

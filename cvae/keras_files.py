@@ -3,7 +3,6 @@
 import io
 import pathlib
 import zipfile
-import zlib
 from typing import Any
 
 import numpy as np
@@ -54,21 +53,29 @@ def load_keras(path: pathlib.Path) -> Any:
     import_models()
     try:
         return keras.models.load_model(path, safe_mode=True)
-    # What a damaged or foreign file makes zipfile, h5py and Keras raise; a full memory is not the file's fault.
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        EOFError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except MemoryError:  # not the file's fault
+        raise
+    # A damaged or foreign file makes zipfile, h5py and Keras raise nearly anything.
+    except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:150]
         raise UserError(
             f"{path} cannot be loaded ({reason}); if the file is damaged, put a copy of it back, or {train_anew(path)}"
         ) from None
+
+
+def load_weights(model: Any, path: pathlib.Path, remedy: str) -> None:
+    """Gives a model the weights of a `.weights.h5` file.
+
+    Raises:
+        UserError: the file is not there, damaged, or another model's, with what to do then.
+    """
+    try:
+        model.load_weights(path)
+    except MemoryError:
+        raise
+    except Exception as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0][:150]
+        raise UserError(f"{path} cannot be loaded ({reason}); {remedy}.") from None
 
 
 def save_in_half(source: pathlib.Path, path: pathlib.Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import write_text
+from preprocess.utils.load import read_table, to_number
 
 LOG = "log.csv"
 # Columns of log.csv that say how training went, and not how good the model is.
@@ -34,17 +35,16 @@ def read_log(folder: pathlib.Path) -> list[Row]:
     path = folder / LOG
     if not path.is_file():
         return []
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = [
-                {name: int(value) if name == "epoch" else float(value) for name, value in row.items() if value != ""}
-                for row in csv.DictReader(file)
-            ]
-        for row in rows:
-            row["epoch"], row["loss"]
-        return rows
-    except (ValueError, TypeError, KeyError):
-        raise UserError(f"{path} is damaged; put it back, or begin the run anew with --overwrite.") from None
+    remedy = "put it back, or begin the run anew with --overwrite"
+    rows: list[Row] = []
+    for number, texts in enumerate(read_table(path, remedy, ("epoch", "loss")), 1):
+        row: Row = {name: to_number(text) for name, text in texts.items() if text}
+        epoch = row.get("epoch") or 0
+        later = epoch == int(epoch) and epoch > (rows[-1]["epoch"] if rows else 0)
+        if None in row.values() or not later or "loss" not in row:
+            raise UserError(f"{path} is damaged (row {number}); {remedy}.")
+        rows.append(row | {"epoch": int(epoch)})
+    return rows
 
 
 def best_epoch(history: list[Row]) -> Row:

@@ -12,7 +12,6 @@ prior-*.keras        what --prior flow needs: see `cvae.training.learned_prior`
 """
 
 import functools
-import json
 import pathlib
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
@@ -22,10 +21,12 @@ from cvae.keras_files import BEST, load_keras, train_anew
 from cvae.log import LOG, Row, best_epoch, read_log
 from cvae.presets import find_preset, preset_names
 from cvae.registry import System, resolve, system_of
+from cvae.run_files import Config, EmbeddedConfig
 from preprocess.embedding.process import EncoderRecord
 from preprocess.shards.info import DataInfo, read_info
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import PARTIAL, write_json
+from preprocess.utils.load import check_schema, read_json
 from preprocess.utils.quiet import import_keras
 
 CONFIG = "run.json"
@@ -139,7 +140,13 @@ class Run:
         Raises:
             UserError: there is none yet, or the file is damaged.
         """
-        return load_keras(self.find_model(file_name))
+        path = self.find_model(file_name)
+        model = load_keras(path)
+        if type(model).__module__ not in self.system.models:
+            raise UserError(
+                f"{path} holds a {type(model).__name__}, which is no {self.variant_name}; put its own back."
+            )
+        return model
 
     def log(self) -> list[Row]:
         """What log.csv holds, one dict an epoch; an empty list if there is none.
@@ -253,17 +260,12 @@ def has_work(folder: pathlib.Path) -> bool:
 
 def _read_config(folder: pathlib.Path) -> dict[str, Any]:
     path = folder / CONFIG
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        config["settings"]["batch_size"], config["settings"]["epochs"], config["settings"]["seed"]
-        config["variant"], config["data"]
-        if "clip" in config:
-            config["clip"]["name"], config["clip"]["weights_sha256"], config["clip"]["embedding_dim"]
-            config["data_settings"], config["clip_spec"], config["precision"]
-    except (FileNotFoundError, NotADirectoryError):
+    if not path.is_file():
         presets = [name for name in preset_names() if "generate" not in Run(name).variant.lacks]
         others = f"another --run, or one that comes along: {', '.join(presets)}"
-        raise UserError(f"{folder} is not a run folder (no {CONFIG}); train one, or name {others}.") from None
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"{path} is damaged, or not from `cvae train`; put it back, or name another --run.") from None
+        raise UserError(f"{folder} is not a run folder (no {CONFIG}); train one, or name {others}.")
+    remedy = "put it back, or name another --run"
+    config = read_json(path, remedy, Config)
+    if "clip" in config:
+        check_schema(config, EmbeddedConfig, path, remedy)
     return config

@@ -27,7 +27,7 @@ def tidy(notebook):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split(":")[0] + ".")
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("notebooks", nargs="*", help="their names (default: all)")
     arguments = parser.parse_args()
     work = FOLDER.parent / "data" / "notebooks"

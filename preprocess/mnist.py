@@ -1,16 +1,15 @@
 """MNIST's digits: from their four files, from a download, or scikit-learn's small ones in their place."""
 
 import dataclasses
-import gzip
 import hashlib
 import math
 import pathlib
 import struct
-import zlib
 
 import numpy as np
 
 from preprocess.utils.errors import UserError, counted
+from preprocess.utils.load import GZIP, gunzip, read_bytes
 from preprocess.utils.quiet import import_keras
 from preprocess.utils.types import PathLike
 
@@ -18,6 +17,9 @@ IMAGE_SIZE, LABELS = 28, 10
 # Where the files lie if nothing is said.
 FOLDER = pathlib.Path("data/mnist")
 DOWNLOAD = "download"
+REMEDY = "download it again"
+# Bytes of images that are read at most: three times EMNIST's.
+MOST = 2 * 10**9
 # Magic numbers of unsigned bytes in three dimensions and in one (http://yann.lecun.com/exdb/mnist).
 IMAGES_MAGIC, LABELS_MAGIC = 0x803, 0x801
 FILES = {
@@ -54,20 +56,26 @@ class Digits:
         return digest.hexdigest()
 
 
-def _read(folder, name):
-    """The bytes of a file, gzipped or not."""
-    plain, gzipped = folder / name, folder / f"{name}.gz"
-    try:
-        if plain.is_file():
-            return plain, plain.read_bytes()
-        if gzipped.is_file():
-            return gzipped, gzip.decompress(gzipped.read_bytes())
-    except (OSError, EOFError, zlib.error) as error:
-        path = plain if plain.is_file() else gzipped
-        raise UserError(f"{path} cannot be read ({error}); download it again.") from None
+def _read(folder, name, header):
+    """The path of a file and its bytes, unpacked if they are packed, whatever its name says.
+
+    Browsers unpack a .gz as they save it, and some mirrors write "train-images.idx3-ubyte".
+    """
+    for spelling in (name, name.replace("-idx", ".idx")):
+        for path in (folder / spelling, folder / f"{spelling}.gz"):
+            if path.is_file():
+                data = read_bytes(path, REMEDY)
+                return path, _unpacked(data, path, header) if data.startswith(GZIP) else data
     raise UserError(
         f"{folder} has neither {name} nor {name}.gz; put MNIST's four files there, or give --data download."
     )
+
+
+def _unpacked(data, path, header):
+    """Gzipped bytes, unpacked as far as their header says that they reach, and a byte more."""
+    start = gunzip(data, path, header - 1, REMEDY)
+    shape = struct.unpack(f">{header // 4}I", start)[1:] if len(start) == header else ()
+    return gunzip(data, path, header + min(math.prod(shape), MOST), REMEDY)
 
 
 def read_idx(folder: PathLike, name: str, magic: int) -> np.ndarray:
@@ -82,9 +90,9 @@ def read_idx(folder: PathLike, name: str, magic: int) -> np.ndarray:
     Raises:
         UserError: it is not there, cut short, too long, or begins with another number.
     """
-    path, data = _read(pathlib.Path(folder), name)
     dimensions = magic & 0xFF
     header = 4 * (1 + dimensions)
+    path, data = _read(pathlib.Path(folder), name, header)
     if len(data) < header:
         raise UserError(f"{path} is cut short ({counted(len(data), 'byte')}); download it again.")
     found, *shape = struct.unpack(f">{1 + dimensions}I", data[:header])

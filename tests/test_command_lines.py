@@ -51,6 +51,6 @@ def test_help_has_examples_and_knows_its_version():
 
 
 def test_an_interruption_says_how_to_go_on():
-    code = "from preprocess.utils.errors import run_command\ndef main(): raise KeyboardInterrupt\nrun_command(main)"
+    code = "from preprocess.utils.command import run_command\ndef main(): raise KeyboardInterrupt\nrun_command(main)"
     process = command("-c", code)
     assert process.returncode == 130 and "run the same command again" in process.stderr

@@ -7,7 +7,7 @@ from PIL import Image
 
 from cvae.sampling.prompts import PROMPTS
 from preprocess.pasture import PASTURE_CLIP
-from preprocess.utils.files import read_manifest
+from preprocess.utils.folders import read_manifest
 from tests.helpers import ROOT, command, shared
 
 

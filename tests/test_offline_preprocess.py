@@ -6,7 +6,8 @@ import zipfile
 
 import pytest
 
-from preprocess.utils.files import PARTIAL, read_manifest
+from preprocess.utils.files import PARTIAL
+from preprocess.utils.folders import read_manifest
 from tests.helpers import ROOT, assert_user_error, command, start, wait_for, write_coco
 
 SCRIPT = ROOT / "offline_preprocess.py"

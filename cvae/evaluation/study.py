@@ -11,9 +11,10 @@ import json
 import math
 import pathlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from typing_extensions import TypedDict
 
 from cvae.runs import load_run
 from cvae.sampling.generate import draw_prompts
@@ -21,6 +22,7 @@ from cvae.sampling.prompts import PROMPTS
 from cvae.utils.arrays import to_uint8
 from preprocess.utils.errors import UserError, check_whole, counted
 from preprocess.utils.files import check_writable, numbered_file, write_text
+from preprocess.utils.load import read_json
 
 # The page, with STUDY where the study's data go.
 PAGE = pathlib.Path(__file__).with_name("study.html")
@@ -37,6 +39,24 @@ DIVERSE_PICTURES = 9
 SIDE, GAP = 128, 3
 # The normal quantile of a 95 % interval.
 Z = 1.96
+
+
+class Answer(TypedDict):
+    """A person's choice in a trial."""
+
+    trial: int
+    question: Literal["photorealism", "caption_similarity", "diversity"]
+    chosen: Literal["a", "b", "tie"]
+
+
+class Export(TypedDict):
+    """What a study's page saves."""
+
+    a: str
+    b: str
+    study: str
+    person: str
+    answers: list[Answer]
 
 
 def make_study(
@@ -130,18 +150,9 @@ def _read_export(path):
     Raises:
         UserError: it is no such export.
     """
-    try:
-        # A byte-order mark is what some editors leave.
-        export = json.loads(pathlib.Path(path).read_text(encoding="utf-8-sig"))
-        study = str(export["a"]), str(export["b"]), str(export["study"])
-        answers = {int(answer["trial"]): (answer["question"], WINS[answer["chosen"]]) for answer in export["answers"]}
-        if not {question for question, _ in answers.values()} <= set(QUESTIONS):
-            raise ValueError
-        return study, str(export["person"]), answers
-    except FileNotFoundError:
-        raise UserError(f"{path} not found; name the JSON files that a study page saved.") from None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        raise UserError(f"{path} is not an export of a study page; name the JSON files that it saved.") from None
+    export = read_json(path, "name the JSON files that a study page saved", Export)
+    answers = {answer["trial"]: (answer["question"], WINS[answer["chosen"]]) for answer in export["answers"]}
+    return (export["a"], export["b"], export["study"]), export["person"], answers
 
 
 def win_rates(paths: Sequence[str | pathlib.Path]) -> tuple[str, str, int, dict[str, dict[str, Any]]]:

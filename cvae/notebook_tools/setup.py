@@ -14,7 +14,8 @@ import sys
 import tempfile
 from typing import Any
 
-from preprocess.utils.errors import UserError, sentence_of
+from preprocess.utils.command import sentence_of
+from preprocess.utils.errors import UserError
 from preprocess.utils.quiet import import_keras
 
 # Import names and the packages that bring them; Colab has most. CLIP imports pkg_resources.
@@ -25,6 +26,9 @@ PACKAGES = {
     "sklearn": "scikit-learn",
     "ftfy": "ftfy",
     "regex": "regex",
+    "simplejpeg": "simplejpeg",
+    "pydantic": "pydantic",
+    "typing_extensions": "typing_extensions",
     "pycocotools": "pycocotools",
     "tqdm": "tqdm",
     "matplotlib": "matplotlib",
@@ -125,7 +129,7 @@ def _shorten_errors():
         else:
             shell.showtraceback((kind, error, traceback), tb_offset)
 
-    shell.set_custom_exc((UserError, OSError, KeyboardInterrupt), show)
+    shell.set_custom_exc((Exception, KeyboardInterrupt), show)
 
 
 def as_fields(sentence: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from cvae.utils.arrays import to_uint8
 from cvae.utils.plots import save_grid, save_map, save_matrix, save_sheet
+from preprocess.shards.images import read_image
 from preprocess.utils.types import PathLike
 
 SHOWN_WIDTH = 760
@@ -22,10 +23,9 @@ def show(picture: Any, width: float = SHOWN_WIDTH) -> None:
     from PIL import Image
 
     if isinstance(picture, (str, pathlib.Path)):
-        image = Image.open(picture)
+        image = read_image(picture)
     else:
-        image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
-    image = image.convert("RGB")
+        image = (picture if isinstance(picture, Image.Image) else Image.fromarray(picture)).convert("RGB")
     if image.width > width:
         image = image.resize((width, round(image.height * width / image.width)), Image.LANCZOS)
     buffer = io.BytesIO()

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter
 
+from cvae.keras_files import load_weights
 from preprocess.pasture.samples import draw_samples
 from preprocess.pasture.scenes import ATTRIBUTES, HELD_OUT
-from preprocess.utils.errors import run_command
+from preprocess.utils.command import run_command
+from preprocess.utils.errors import summary
 from preprocess.utils.files import atomic_path
 from preprocess.utils.quiet import import_keras
 
@@ -87,7 +89,7 @@ def train_judge(scenes: int = 8000, epochs: int = 10, seed: int = 100) -> tuple[
 def load_judge() -> Any:
     """The classifier that comes with the project."""
     judge = build_judge()
-    judge.load_weights(CHECKPOINT)
+    load_weights(judge, CHECKPOINT, "install the package again")
     return judge
 
 
@@ -130,7 +132,7 @@ def score(judge: Any, pictures: np.ndarray, expected: Sequence[dict[str, str]]) 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m cvae.pasture.judge", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m cvae.pasture.judge", description=summary(__doc__))
     parser.add_argument("--out", default=str(CHECKPOINT), help="weights to write (default: %(default)s)")
     arguments = parser.parse_args()
     judge, accuracy = train_judge()

@@ -27,6 +27,11 @@ def check_prompts(prompts: Sequence[Any]) -> None:
         raise UserError('give a prompt, in quotes, such as "white sheep in the snow".')
     if not all(isinstance(prompt, str) for prompt in prompts):
         raise UserError('a prompt must be a text, such as "white sheep in the snow".')
+    for prompt in prompts:
+        try:
+            prompt.encode()
+        except UnicodeEncodeError:
+            raise UserError(f"the prompt {prompt[:60]!r} is not text in UTF-8; type it where it is.") from None
     if not all(prompt.strip() for prompt in prompts):
         raise UserError("a prompt is empty; write what the picture should show.")
 

@@ -1,9 +1,12 @@
 """What is fitted beside the models, classifiers that judge pictures and priors: under a bar, and once."""
 
+import contextlib
 import pathlib
 from collections.abc import Callable
 from typing import Any
 
+from cvae.keras_files import load_weights
+from preprocess.utils.errors import UserError
 from preprocess.utils.files import atomic_path
 from preprocess.utils.progress import progress_bar
 from preprocess.utils.quiet import import_keras
@@ -18,11 +21,9 @@ def load_or_train(judge: Any, path: pathlib.Path, train: Callable[[], Any]) -> N
         train: called without arguments where there is no such file.
     """
     if path.is_file():
-        try:
-            judge.load_weights(path)
+        with contextlib.suppress(UserError):
+            load_weights(judge, path, "")
             return
-        except (OSError, ValueError, KeyError):
-            pass
     train()
     with atomic_path(path) as partial:
         judge.save_weights(partial)

@@ -9,13 +9,16 @@ from typing import Any
 from cvae.keras_files import LAST
 from cvae.log import Row
 from cvae.registry import find_variant
+from cvae.run_files import check_only_a_runs
 from cvae.runs import Run
 from cvae.sampling.prompts import check_prompts
 from cvae.training.resume import load_last, open_training
 from cvae.training.settings import warn_of_few_steps
 from cvae.training.task import Task
+from preprocess.utils.command import reason_of
 from preprocess.utils.errors import UserError
-from preprocess.utils.files import is_fresh, remove_folder, sole_use
+from preprocess.utils.files import as_json
+from preprocess.utils.folders import is_fresh, remove_folder, sole_use
 from preprocess.utils.progress import progress_bar
 from preprocess.utils.quiet import import_keras, import_tensorflow
 
@@ -65,7 +68,7 @@ def train(
     warn_of_few_steps(task.variant, task.settings, task.steps)
     with contextlib.ExitStack() as held:
         held.enter_context(sole_use(folder))
-        run = _open_folder(folder, task, begun, held)
+        run = _open_folder(folder, task, begun, overwrite, held)
         task.train_earlier_stages(run)
         # The bar is shown while encoder and model are loaded, which takes some seconds.
         bar = held.enter_context(progress_bar(total=task.settings.epochs * task.steps, desc="loading", unit="step"))
@@ -100,13 +103,25 @@ def folder_for(variant_name: str | None, folder: str | pathlib.Path | None) -> p
     return pathlib.Path(folder or f"runs/{variant_name}")
 
 
-def _open_folder(folder: pathlib.Path, task: Task, begun: bool, held: contextlib.ExitStack) -> Run:
+def _open_folder(folder: pathlib.Path, task: Task, begun: bool, overwrite: bool, held: contextlib.ExitStack) -> Run:
     if begun:
         return Run(folder)
-    if not is_fresh(folder):
+    if not is_fresh(folder) and (overwrite or not _began_so(folder, task)):
+        check_only_a_runs(folder)
         remove_folder(folder)
         held.enter_context(sole_use(folder))
     return Run.create(folder, task.run_config)
+
+
+def _began_so(folder: pathlib.Path, task: Task) -> bool:
+    """Whether what a folder holds from before a first epoch, such as latents, is what this training begins with."""
+    try:
+        found = Run(folder).config
+    except UserError:
+        return False
+    wanted = as_json(task.run_config)
+    # How long and how it is trained makes no difference to that.
+    return all(found.get(name) == wanted.get(name) for name in {*found, *wanted} - {"settings", "given"})
 
 
 def _fit(
@@ -148,5 +163,10 @@ def _fit(
                 shuffle=False,
                 verbose=0,
             )
-    except import_tensorflow().errors.DataLossError:
-        raise UserError(f"a shard in {task.config['data']} is damaged; delete that folder and make it again.") from None
+    except import_tensorflow().errors.OpError as error:
+        if not (reason := reason_of(error)):
+            raise
+        raise UserError(
+            f"{task.config['data']} cannot be read any more ({reason}); put that right, or make it again, then go on "
+            f"with `cvae train --resume --run {run}`."
+        ) from None

@@ -12,7 +12,8 @@ from cvae.runs import CONFIG, Run, has_work, is_run
 from cvae.training.settings import NAMES, Settings, check_given
 from cvae.training.task import Task
 from preprocess.utils.errors import UserError, counted
-from preprocess.utils.files import check_no_file, is_fresh
+from preprocess.utils.files import check_no_file
+from preprocess.utils.folders import is_fresh
 
 
 def open_training(

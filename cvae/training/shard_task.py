@@ -1,7 +1,6 @@
 """What all trainings on embedded shards share."""
 
 import pathlib
-import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from preprocess.shards.read import load
 from preprocess.shards.records import captions_of, read_shard
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import atomic_path
+from preprocess.utils.load import read_arrays
 from preprocess.utils.quiet import import_tensorflow
 
 # The grid after an epoch: rows, and pictures of each prompt.
@@ -98,7 +98,8 @@ class ShardTask(Task):
         path = run.folder / "prompts.npz"
         stored = _stored_prompts(path)
         # A run keeps its prompts, so that its grids can be compared.
-        if stored and list(self.prompts or stored[0]) == stored[0]:
+        fits = stored and stored[1].shape[1] == self.info.condition_dim(self.variant.condition)
+        if stored and fits and list(self.prompts or stored[0]) == stored[0]:
             self.prompts, self.conditions = stored
             return
         self.prompts = prompts = self.prompts or self.default_prompts()
@@ -145,10 +146,11 @@ class ShardTask(Task):
 
 def _stored_prompts(path: Any) -> tuple[list[str], np.ndarray] | None:
     """The prompts and conditions that prompts.npz holds; None where it is not there or damaged."""
-    if not path.is_file() or not zipfile.is_zipfile(path):
-        return None
     try:
-        with np.load(path) as stored:
-            return [str(prompt) for prompt in stored["prompts"]], stored["conditions"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        stored = read_arrays(path, {"prompts": 1, "conditions": 2}, "")
+    except UserError:
         return None
+    prompts, conditions = stored["prompts"], stored["conditions"]
+    if len(prompts) != len(conditions) or prompts.dtype.kind != "U" or conditions.dtype.kind != "f":
+        return None
+    return [str(prompt) for prompt in prompts], conditions

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cvae.utils.arrays import to_uint8
+from preprocess.shards.decode import decode
 from preprocess.utils.files import atomic_path
 from preprocess.utils.types import PathLike
 
@@ -95,11 +96,9 @@ def render_grid(
     rows: Any, labels: Any, title: str | None = None, notes: str | None = None, headings: Sequence[str] = ()
 ) -> Any:
     """`draw_grid` as a `PIL.Image`."""
-    from PIL import Image
-
     buffer = io.BytesIO()
     _write(draw_grid(rows, labels, title, notes, headings), buffer, **_TIGHT)
-    return Image.open(buffer).convert("RGB")
+    return decode(buffer.getvalue())
 
 
 def save_sheet(path: PathLike, images: np.ndarray, captions: Any) -> None:

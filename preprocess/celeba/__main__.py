@@ -7,13 +7,16 @@ import argparse
 import os
 
 from preprocess.celeba.build import preprocess_celeba
-from preprocess.utils.errors import counted, run_command
+from preprocess.utils.command import run_command
+from preprocess.utils.errors import counted, summary
 from preprocess.utils.options import add_shard_options, note_few, shard_options
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m preprocess.celeba", description=__doc__.split(":")[0] + ".", epilog=__doc__.split("\n\n")[1]
+        prog="python -m preprocess.celeba",
+        description=summary(__doc__),
+        epilog="Run the same command again after an interruption and it goes on where it stopped.",
     )
     parser.add_argument("--zip", required=True, help="img_align_celeba.zip; it is not unpacked")
     parser.add_argument("--attributes", required=True, help="list_attr_celeba.txt, or the same as CSV")
@@ -27,7 +30,7 @@ def main() -> None:
     images, rows = statistics["images_without_a_row"], statistics["rows_without_an_image"]
     found = [(images, "image", "without a row"), (rows, "row", "without an image")]
     if skipped := [f"{counted(count, noun)} {why}" for count, noun, why in found if count]:
-        print(f"note: skipped {' and '.join(skipped)}.")
+        print(f"note: skipped {' and '.join(skipped)}; rejected.csv names them.")
     counts = manifest["counts"]
     note_few(counts, "portrait")
     print(

@@ -1,6 +1,5 @@
 """From CelebA's zip and attributes to shards of portraits with sentences."""
 
-import csv
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -8,76 +7,15 @@ from typing import Any
 import numpy as np
 
 from preprocess.celeba.attributes import ATTRIBUTES, TEMPLATES, describe
+from preprocess.celeba.table import read_attributes
+from preprocess.shards.archive import Photo, list_images
+from preprocess.shards.names import join_names, short_names
 from preprocess.shards.records import VALIDATION_SHARE
-from preprocess.shards.write import Photo, check_numbers, fingerprint, list_images, share_setting, write_photos
-from preprocess.utils.errors import UserError, counted
-from preprocess.utils.files import open_folder, write_json
+from preprocess.shards.write import MADE, check_numbers, fingerprint, share_setting, write_photos
+from preprocess.utils.errors import UserError
+from preprocess.utils.files import write_json
+from preprocess.utils.folders import open_folder
 from preprocess.utils.types import PathLike
-
-VALUES = {"-1": 0, "0": 0, "1": 1}
-
-
-def read_attributes(path: PathLike) -> dict[str, tuple[int, ...]]:
-    """Reads list_attr_celeba.txt, or the same table as CSV.
-
-    Args:
-        path: a file with a header of the 40 names in any order, after a line with the number of rows or not, and then
-            rows of a file name and 40 values: -1 or 0, and 1.
-
-    Returns:
-        {file name: a tuple of 40 zeros and ones, in the order of `ATTRIBUTES`}, in the order of the rows.
-
-    Raises:
-        UserError: no such file, another header, or a row that is not one.
-    """
-    path = pathlib.Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be read ({error.strerror}); give --attributes list_attr_celeba.txt or the CSV."
-        ) from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is not text; give --attributes list_attr_celeba.txt or the CSV.") from None
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    split = _split_csv if lines and "," in lines[0][1] else str.split
-    # The distributed file begins with the number of rows; a CSV's header begins with the name of the first column.
-    stated = int(lines.pop(0)[1]) if lines and lines[0][1].strip().isdigit() else None
-    if not lines:
-        raise UserError(f"{path} is empty; give --attributes list_attr_celeba.txt or the CSV.")
-    order = _read_header(path, split(lines[0][1]))
-    rows = {}
-    for number, line in lines[1:]:
-        name, *values = split(line)
-        if len(values) != len(order):
-            raise UserError(f"{path} has {len(values)} values in line {number}, not {len(order)}.")
-        if wrong := [value for value in values if value not in VALUES]:
-            raise UserError(f"{path} has the value '{wrong[0]}' in line {number}; attributes are -1, 0 or 1.")
-        if name in rows:
-            raise UserError(f"{path} has two rows for {name}, the second in line {number}.")
-        rows[name] = tuple(VALUES[values[place]] for place in order)
-    if stated not in (None, len(rows)):
-        raise UserError(f"{path} says that it has {stated} rows and has {len(rows)}; download it again.")
-    return rows
-
-
-def _split_csv(line):
-    return [value.strip() for value in next(csv.reader([line]))]
-
-
-def _read_header(path, names):
-    """The places of `ATTRIBUTES` among a row's values."""
-    # A CSV names the column of file names too.
-    names = names if names and names[0] in ATTRIBUTES else names[1:]
-    if not set(names) & set(ATTRIBUTES):
-        raise UserError(f"{path} has no header with CelebA's attributes; give --attributes list_attr_celeba.txt.")
-    missing = [name for name in ATTRIBUTES if name not in names]
-    if missing:
-        raise UserError(f"{path} lacks {counted(len(missing), 'column')}: {', '.join(missing)}.")
-    if len(names) != len(ATTRIBUTES):
-        unknown = [name for name in names if name not in ATTRIBUTES] or ["a name twice"]
-        raise UserError(f"{path} has other columns than CelebA's 40 attributes: {', '.join(unknown)}.")
-    return [names.index(name) for name in ATTRIBUTES]
 
 
 def captions_of_attributes(image_id: int, attributes: Any) -> tuple[str, ...]:
@@ -106,14 +44,31 @@ def choose_portraits(
     Raises:
         UserError: no image has a row.
     """
+    known = join_names(rows, images, attributes_path)
+    names = short_names(images)
     photos = [
-        Photo(number, images[name].filename, captions_of_attributes(number, attributes), str(zip_path), attributes)
+        Photo(
+            number, images[known[name]].filename, captions_of_attributes(number, attributes), str(zip_path),
+            attributes, names[known[name]],
+        )
         for number, (name, attributes) in enumerate(rows.items(), 1)
-        if name in images
-    ]
+        if name in known
+    ]  # fmt: skip
     if not photos:
         raise UserError(f"{attributes_path} has a row for none of the zip's images; give the file made for this zip.")
     return photos[:limit]
+
+
+def _left_out(zip_path, images, rows, attributes_path):
+    """How many images have no row, and rows no image; and those, [(name, reason)]."""
+    known = join_names(rows, images, attributes_path)
+    without_row = sorted(set(images) - set(known.values()))
+    without_image = [name for name in rows if name not in known]
+    statistics = {"images_without_a_row": len(without_row), "rows_without_an_image": len(without_image)}
+    return statistics, [
+        *((name, f"without a row in {attributes_path}") for name in without_row),
+        *((name, f"a row, but not in {zip_path}") for name in without_image),
+    ]
 
 
 def preprocess_celeba(
@@ -156,18 +111,15 @@ def preprocess_celeba(
         "sizes": sorted(sizes),
         "shard_size": shard_size,
         "limit": limit,
-        "photos": fingerprint(photos, images),
+        "photos": fingerprint(photos, {(str(zip_path), info.filename): info for info in images.values()}),
         **share_setting(validation_share),
     }
-    statistics = {
-        "images_without_a_row": len(images.keys() - rows.keys()),
-        "rows_without_an_image": len(rows.keys() - images.keys()),
-    }
+    statistics, left_out = _left_out(zip_path, images, rows, attributes)
 
     def describe_folder(kept):
         share = np.mean([photo.attributes for photo in kept], axis=0) if kept else np.zeros(len(ATTRIBUTES))
         counts = {name: round(float(value) * len(kept)) for name, value in zip(ATTRIBUTES, share)}
         write_json(out / "portraits.json", statistics | {"portraits_with": counts})
 
-    with open_folder(out, settings, overwrite, inputs=[zip_path, attributes]) as manifest:
-        return write_photos(out, manifest, photos, describe_folder, workers), statistics
+    with open_folder(out, settings, MADE, overwrite, inputs=[zip_path, attributes]) as manifest:
+        return write_photos(out, manifest, photos, describe_folder, workers, left_out), statistics

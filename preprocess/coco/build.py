@@ -1,17 +1,23 @@
 """From a COCO zip to shards of bucolic photographs, without unzipping it."""
 
+import collections
+import dataclasses
 import functools
 import itertools
 import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from preprocess.coco.captions import THEMES, find_captions, read_captions, theme_words, word_pattern
+from preprocess.coco.captions import Captions, find_captions, read_captions
+from preprocess.coco.themes import THEMES, theme_words, word_pattern
 from preprocess.pasture import DRAWN_BY
+from preprocess.shards.archive import Photo, list_images
+from preprocess.shards.names import join_names, short_names
 from preprocess.shards.records import VALIDATION_SHARE
-from preprocess.shards.write import Photo, check_numbers, fingerprint, list_images, share_setting, write_photos
+from preprocess.shards.write import MADE, check_numbers, fingerprint, share_setting, write_photos
 from preprocess.utils.errors import UserError
-from preprocess.utils.files import open_folder, read_manifest, write_json
+from preprocess.utils.files import write_json
+from preprocess.utils.folders import open_folder, read_manifest
 from preprocess.utils.parallel import ordered_map
 from preprocess.utils.types import PathLike
 
@@ -19,35 +25,56 @@ from preprocess.utils.types import PathLike
 EXAMPLES = 3
 
 
+@dataclasses.dataclass
+class Choice:
+    """What became of a zip's images and of those that its captions speak of.
+
+    Attributes:
+        photos: the chosen ones. dropped: captions of each image that the theme drops.
+        images: in the zip. found: those of them that have captions. missing: captioned images that it lacks.
+        left_out: [(name, why it, or a caption of it, is not used)].
+    """
+
+    photos: list[Photo]
+    dropped: list[tuple[str, ...]]
+    images: int
+    found: int
+    missing: int
+    left_out: list[tuple[str, str]]
+
+
 def choose_photos(
-    zip_path: PathLike, images: dict[str, Any], captions: Any, words: Sequence[str], captions_path: PathLike
-) -> tuple[list[Photo], list[tuple[str, ...]]]:
+    zip_path: PathLike, images: dict[str, Any], captions: Captions, words: Sequence[str], captions_path: PathLike
+) -> Choice:
     """Chooses the photographs with a caption that holds one of `words`; without any, all that have captions.
 
     Args:
         images: of `list_images`, of `zip_path`. captions: of `read_captions`.
 
     Returns:
-        (A list of `Photo` in the order of their ids; the captions of each image that was dropped.)
+        A `Choice`, its photographs in the order of their ids.
 
     Raises:
-        UserError: the captions belong to other images.
+        UserError: the captions belong to other images, or it is not certain to which; see `join_names`.
     """
     pattern = word_pattern(words)
-    known = [name for name in captions if name in images]
+    known = join_names(captions.images, images, captions_path)
     if not known:
         raise UserError(
             f"{captions_path} describes none of the zip's images; give --captions the file made for this zip."
         )
+    names = short_names(images)
     photos, dropped = [], []
-    for name in known:
-        image_id, texts = captions[name]
-        texts = tuple(" ".join(text.split()) for text in texts)
+    for name, image in known.items():
+        image_id, found = captions.images[name]
+        texts = tuple(" ".join(text.split()) for text in found)
         if any(map(pattern.search, texts)):
-            photos.append(Photo(image_id, images[name].filename, texts, str(zip_path)))
+            photos.append(Photo(image_id, images[image].filename, texts, str(zip_path), name=names[image]))
         else:
             dropped.append(texts)
-    return sorted(photos), dropped
+    missing = [(name, f"captioned, but not in {zip_path}") for name in captions.images if name not in known]
+    left_out = [*captions.left_out, *missing]
+    return Choice(sorted(photos), dropped, len(images), len(known), len(missing), left_out)
 
 
 def caption_statistics(photos: list[Photo], words: Sequence[str]) -> dict[str, Any]:
@@ -71,46 +98,69 @@ def _choose(zips, words, limit):
     """Reads the directories and captions of zips, [(zip, captions or None)].
 
     Returns:
-        ([captions' path, one a zip], chosen photographs by their ids, their fingerprint, what was found).
+        ([captions' path, one a zip], chosen photographs by their ids, their fingerprint, what was found, and what of
+        the captions is not used: [(name, reason)]).
     """
     paths: list[pathlib.Path] = []
-    photos: list[Photo] = []
-    images: dict[str, Any] = {}
-    dropped: list[tuple[str, ...]] = []
+    choices: list[Choice] = []
+    images: dict[tuple[str, str], Any] = {}
     for zip_path, captions_path in zips:
         members = list_images(zip_path, "COCO's train2017.zip")
-        if twice := sorted(members.keys() & images.keys()):
-            raise UserError(f"{zip_path} holds {twice[0]}, and so does another --zip; give each image once.")
+        _check_once(zip_path, members, images)
         captions_path, member = (captions_path, None) if captions_path else find_captions(zip_path)
-        captions = read_captions(captions_path, member)
-        chosen, others = choose_photos(zip_path, members, captions, words, captions_path)
-        photos += chosen
-        dropped += others
-        images |= members
+        captions = read_captions(captions_path, member, zip_path.stem)
+        choices.append(choose_photos(zip_path, members, captions, words, captions_path))
+        images |= {(str(zip_path), info.filename): info for info in members.values()}
         paths.append(captions_path)
+    photos = _with_own_names(sorted(photo for choice in choices for photo in choice.photos))
     if not photos:
         where = " and ".join(map(str, paths))
         raise UserError(f"no caption in {where} holds any of: {', '.join(words)}; try --theme or --words.")
-    found = _describe_choice(images, photos, dropped)
-    photos = sorted(photos)[:limit]
-    return paths, photos, fingerprint(photos, images), found
+    found = _describe_choice(choices, photos, words) | {"beyond_limit": len(photos[limit:]) if limit else 0}
+    photos = photos[:limit]
+    return paths, photos, fingerprint(photos, images), found, [row for choice in choices for row in choice.left_out]
 
 
-def _describe_choice(images, photos, dropped):
+def _with_own_names(photos):
+    """Photographs of which no two have the same name, though several zips may."""
+    counts = collections.Counter(photo.name for photo in photos)
+    return [
+        photo if counts[photo.name] == 1 else photo._replace(name=f"{photo.archive}/{photo.member}") for photo in photos
+    ]
+
+
+def _check_once(zip_path, members, images):
+    """Raises a UserError for an image that another zip, {(zip, path in it): `ZipInfo`}, has too."""
+    others = {(info.filename, info.CRC, info.file_size): archive for (archive, _), info in images.items()}
+    for info in members.values():
+        if other := others.get((info.filename, info.CRC, info.file_size)):
+            raise UserError(f"{zip_path} and {other} both hold {info.filename}; give each image once.")
+
+
+def _describe_choice(choices, photos, words):
     """What was found and dropped: numbers, examples, and how many images each theme would keep."""
+    dropped = [texts for choice in choices for texts in choice.dropped]
     captions = [*(photo.captions for photo in photos), *dropped]
     would_keep = {
         theme: sum(any(map(word_pattern(words).search, texts)) for texts in captions) for theme, words in THEMES.items()
     }
     # From all over, since neighbours are often alike.
     places = [len(dropped) * number // EXAMPLES for number in range(min(EXAMPLES, len(dropped)))]
+    missing = sum(choice.missing for choice in choices)
     return {
-        "images": len(images),
-        "captioned": len(captions),
+        "images": sum(choice.images for choice in choices),
+        "captioned": sum(choice.found for choice in choices),
+        "missing": missing,
+        "captions_left_out": sum(len(choice.left_out) for choice in choices) - missing,
         "dropped": len(dropped),
         "examples": [dropped[place][0] for place in places],
         "would_keep": would_keep,
+        "unmatched": [word for word in words if not any(map(word_pattern([word]).search, _texts(photos)))],
     }
+
+
+def _texts(photos):
+    return (text for photo in photos for text in photo.captions)
 
 
 def _drawn_by(zip_paths):
@@ -176,7 +226,7 @@ def preprocess_coco(
     zips = list(itertools.zip_longest(zip_paths, captions))
     # In a process of its own, which gives back the half gigabyte that all of COCO's captions take.
     choose = functools.partial(_choose, words=words, limit=limit)
-    [(captions_paths, photos, digest, found)] = ordered_map(choose, [zips], workers=1)
+    [(captions_paths, photos, digest, found, left_out)] = ordered_map(choose, [zips], workers=1)
     settings = {
         "zip": ", ".join(path.name for path in zip_paths),
         "theme": theme,
@@ -187,12 +237,23 @@ def preprocess_coco(
         "photos": digest,
         **share_setting(validation_share),
     }
-    with open_folder(out, settings, overwrite, inputs=[*zip_paths, *captions_paths]) as manifest:
+    with open_folder(out, settings, MADE, overwrite, inputs=[*zip_paths, *captions_paths]) as manifest:
         manifest |= {"found": found, "drawn_by": _drawn_by(zip_paths)}
-        return write_photos(
+        manifest = write_photos(
             out,
             manifest,
             photos,
             describe=lambda kept: write_json(out / "captions.json", caption_statistics(kept, words)),
             workers=workers,
+            left_out=left_out,
         )
+        _check_sums(manifest)
+        return manifest
+
+
+def _check_sums(manifest):
+    """Every image of the zip, and every one that its captions speak of, is somewhere."""
+    found, counts = manifest["found"], manifest["counts"]
+    bare = found["images"] - found["captioned"]
+    everywhere = sum(counts.values()) + found["dropped"] + found["beyond_limit"] + bare + found["missing"]
+    assert everywhere == found["images"] + found["missing"], (found, counts)

@@ -1,106 +1,47 @@
-"""Which captions are bucolic, and reading captions in COCO's format."""
+"""Captions in COCO's format: where they lie, and which of them can be used."""
 
 import contextlib
+import dataclasses
+import hashlib
 import io
-import json
 import pathlib
 import re
 import zipfile
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator
+from typing import Any, TypeAlias
 
 from preprocess.utils.errors import UserError
+from preprocess.utils.load import parse_json, read_bytes, read_zip_member
 from preprocess.utils.types import PathLike
 
-# The two vocabularies of the coursework; and none, which keeps every captioned image.
-THEMES = {
-    "small": ("cow", "sheep"),
-    "large": (
-        "cow",
-        "sheep",
-        "mountain",
-        "hill",
-        "countryside",
-        "grass",
-        "forest",
-        "nature",
-        "farm",
-        "alpaca",
-        "horse",
-        "landscape",
-        "fence",
-    ),
-    "all": (),
-}
-
 _NEEDED = frozenset(("images", "annotations", "id", "image_id", "file_name", "caption"))
-_PLURAL = r"s|es|'s|s'"
-# Endings of words of four letters and more: the adjective ("hilly", "grassy"), the participle ("forested") and the
-# landscape compounds ("hillside", "farmland"). Shorter words would become others: "many", "cowed", "caring".
-_LONGER = r"y|ed|ing|lands?|sides?|tops?"
-_OF_A_WORD = {
-    "farm": r"ers?|houses?|yards?",
-    "mountain": r"ous|eers?",
-    "horse": r"back|men|man|women|woman",
-    "hill": r"ocks?",
-    "cow": r"sheds?",
-}
-_IRREGULAR = {"calf": "calves", "goose": "geese", "ox": "oxen", "wolf": "wolves", "leaf": "leaves", "man": "men"}
+EXAMPLE = """\
+{"images": [
+  {"id": 1, "file_name": "000000000001.jpg"}],
+ "annotations": [
+  {"image_id": 1, "caption": "A cow stands in a field."},
+  {"image_id": 1, "caption": "A brown cow."}]}"""
+# The least and the greatest number that a record holds.
+INT64 = range(-(2**63), 2**63)
+# An id as images and annotations are joined by it.
+Key: TypeAlias = int | str
 
 
-def _inflections(word):
-    """Regular expressions for one lower-case word or phrase and its inflections."""
-    stem = r"\s+".join(re.escape(part) for part in word.split())
-    endings = [_PLURAL]
-    if len(word) >= 4:
-        endings.append(_LONGER)
-    if word in _OF_A_WORD:
-        endings.append(_OF_A_WORD[word])
-    forms = [f"{stem}(?:{'|'.join(endings)})?"]
-    if word == "hill":
-        forms.append("foothills?")
-    if word.endswith("y"):
-        forms.append(stem[:-1] + "ies")
-    if word.endswith("e"):
-        forms += [stem + "d", stem[:-1] + "ing"]
-    if word in _IRREGULAR:
-        forms.append(_IRREGULAR[word])
-    return forms
+@dataclasses.dataclass(frozen=True)
+class Captions:
+    """What a captions file says.
 
-
-def word_pattern(words: Sequence[str]) -> re.Pattern[str]:
-    """Compiles a pattern that finds any of `words` as a whole word with its inflections, ignoring case; of none, all.
-
-    "hill" finds hills, hilly and hillside, but not chill; "cow" finds cows, but not cowboy.
-
-    Raises:
-        UserError: a word has no letter or digit.
+    Attributes:
+        images: {file_name: (image_id, [captions])}, in the file's order, images without captions left out.
+        left_out: [(file_name, or the annotation's number where that is not known, why a caption of it is not used)].
     """
-    if not words:
-        return re.compile("")
-    forms = []
-    for word in words:
-        if not re.search(r"\w", word):
-            raise UserError(f"'{word}' is not a word to look for; give --words such as goat or 'hay bale'.")
-        forms += _inflections(" ".join(word.lower().split()))
-    return re.compile(r"(?<![\w-])(?:" + "|".join(forms) + r")(?!\w)", re.IGNORECASE)
 
-
-def theme_words(theme: str, words: Sequence[str] = ()) -> tuple[str, ...]:
-    """The words of a theme ("small", "large" or "all") and the user's own after them, without repetition.
-
-    Raises:
-        UserError: no such theme, or words of one's own for the theme that keeps all.
-    """
-    if theme not in THEMES:
-        raise UserError(f"no theme '{theme}'; choose one of: {', '.join(THEMES)}.")
-    if words and not THEMES[theme]:
-        raise UserError(f"the theme {theme} keeps every image; leave out --words, or choose another theme.")
-    return tuple(dict.fromkeys([*THEMES[theme], *(word.lower() for word in words)]))
+    images: dict[str, tuple[int, list[str]]]
+    left_out: list[tuple[str, str]]
 
 
 def find_captions(zip_path: PathLike) -> tuple[pathlib.Path, str | None]:
-    """Where a COCO zip's captions lie: beside it, as JSON or inside the official annotations zip.
+    """Where a COCO zip's captions lie: beside it or in a folder "annotations" there, as JSON or in the official zip.
 
     Returns:
         (path, member): `member` names the JSON inside a zip, or is None for a plain JSON file.
@@ -112,16 +53,51 @@ def find_captions(zip_path: PathLike) -> tuple[pathlib.Path, str | None]:
     name = f"captions_{zip_path.stem}.json"
     split_year = re.search(r"\d{4}", zip_path.stem)
     archive = zip_path.with_name(f"annotations_trainval{split_year.group() if split_year else '2017'}.zip")
-    if zip_path.with_name(name).is_file():
-        return zip_path.with_name(name), None
+    folders = zip_path.parent, zip_path.parent / "annotations"
+    for folder in folders:
+        if (folder / name).is_file():
+            return folder / name, None
     if archive.is_file():
         return archive, f"annotations/{name}"
-    if zip_path.with_name("captions_train2017.json").is_file():
-        return zip_path.with_name("captions_train2017.json"), None
+    for folder in folders:
+        if (folder / "captions_train2017.json").is_file() and not split_year:
+            return folder / "captions_train2017.json", None
     usual = name if split_year else "captions_train2017.json"
     raise UserError(
         f"no captions beside {zip_path}; put {usual} or {archive.name} there, or name a file by --captions."
     )
+
+
+def read_captions(path: PathLike, member: str | None = None, zip_stem: str = "train2017") -> Captions:
+    """Reads captions in COCO's format.
+
+    Ids may be numbers or texts, and annotations need none of their own. A caption that is no text, or belongs to no
+    image that is listed, is left out, with its reason.
+
+    Args:
+        path: a captions JSON file, or a zip that holds one.
+        member: the JSON's name inside the zip; by default captions_STEM.json, or the only captions_*.json.
+        zip_stem: the name of the images' zip, without its ending.
+
+    Returns:
+        `Captions`.
+
+    Raises:
+        UserError: the file is missing, not JSON, or JSON that holds no captions; or it is not certain what it means:
+            an id is given to two images, or an image has two.
+    """
+    dataset = _read_json(path, member, zip_stem)
+    images = _list_of(dataset, "images", path)
+    annotations = _list_of(dataset, "annotations", path)
+    for name, entries, where in (("file_name", images, "images"), ("caption", annotations, "annotations")):
+        if entries and not any(isinstance(entry, dict) and name in entry for entry in entries):
+            raise _lacks(path, name, where)
+    left_out: list[tuple[str, str]] = []
+    names = dict(_names_by_key(images, path, left_out))
+    captions = _join(names, _usable(annotations, names, left_out))
+    if not captions:
+        raise UserError(f"{path} holds no captions of its images; give --captions a captions_train2017.json.")
+    return Captions(captions, left_out)
 
 
 def _needed(entry):
@@ -129,59 +105,104 @@ def _needed(entry):
     return {key: entry[key] for key in entry if key in _NEEDED}
 
 
-def _read_json(path, member):
-    if member is None and zipfile.is_zipfile(path):
+def _read_json(path, member, zip_stem):
+    remedy = "give --captions a captions_train2017.json, or download it again"
+    data = None if member else read_bytes(path, remedy)
+    if data is None or data.startswith(b"PK"):
+        data = read_zip_member(path, member or _member_of(path, zip_stem), "give --captions the captions' JSON file")
+    return parse_json(data, path, remedy, object_hook=_needed)
+
+
+def _member_of(path, zip_stem):
+    """The captions in a zip that belong to the images' zip."""
+    try:
         with zipfile.ZipFile(path) as archive:
-            found = [name for name in archive.namelist() if pathlib.PurePath(name).name.startswith("captions_train")]
-        if not found:
-            raise UserError(f"{path} holds no captions_train*.json; give --captions the captions' JSON file.")
-        member = found[0]
-    if member is None:
-        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"), object_hook=_needed)
-    with zipfile.ZipFile(path) as archive:
-        return json.loads(archive.read(member).decode("utf-8"), object_hook=_needed)
+            names = archive.namelist()
+    except Exception as error:
+        raise UserError(f"{path} cannot be read ({error}); download it again.") from None
+    found = {pathlib.PurePosixPath(name).name: name for name in names}
+    found = {file: name for file, name in found.items() if re.fullmatch(r"captions_.*\.json", file)}
+    if f"captions_{zip_stem}.json" in found:
+        return found[f"captions_{zip_stem}.json"]
+    if len(found) == 1:
+        return next(iter(found.values()))
+    held = " and ".join(found) if found else "no captions_*.json"
+    raise UserError(f"{path} holds {held}; give --captions the captions' JSON file for this zip.")
 
 
-def read_captions(path: PathLike, member: str | None = None) -> dict[str, tuple[int, list[str]]]:
-    """Reads captions in COCO's format with pycocotools.
+def _lacks(path, name, where):
+    place = f" in its {where}" if where else ""
+    return UserError(f'{path} lacks "{name}"{place}; give --captions a file in COCO\'s format, such as\n{EXAMPLE}')
 
-    Args:
-        path: a captions JSON file, or a zip that holds one.
-        member: the JSON's name inside the zip; by default the first `captions_train*.json` in it.
 
-    Returns:
-        {file_name: (image_id, [captions])}, in the file's order, images without captions left out.
+def _list_of(dataset, name, path):
+    if not isinstance(dataset, dict) or not isinstance(dataset.get(name), list):
+        raise _lacks(path, name, "")
+    return dataset[name]
 
-    Raises:
-        UserError: the file is missing, not JSON, or JSON that holds no captions.
-    """
+
+def key_of(value: Any) -> Key | None:
+    """An id as images and annotations are joined by it: "7" and 7.0 are 7. None for what is no id."""
+    if isinstance(value, bool) or value is None or value == "":
+        return None
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    # As many digits as int() takes at once.
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,1000}", value, re.ASCII):
+        return int(value)
+    return value if isinstance(value, (int, str)) else None
+
+
+def number_of(key: Key) -> int:
+    """The number that a record keeps of an id: itself, or a hash where it is a text or has more than 64 bits."""
+    if isinstance(key, int) and key in INT64:
+        return key
+    return int.from_bytes(hashlib.sha256(str(key).encode(errors="surrogatepass")).digest()[:8], "big") >> 1
+
+
+def _names_by_key(images, path, left_out) -> Iterator[tuple[Key, str]]:
+    keys: dict[str, Key] = {}
+    names: dict[Key, str] = {}
+    for number, image in enumerate(images, 1):
+        entry = image if isinstance(image, dict) else {}
+        key, name = key_of(entry.get("id")), entry.get("file_name")
+        if not isinstance(name, str) or not name.strip():
+            left_out.append((f"image {number}", f"its file_name is no text but {_shown(name)}"))
+        elif key is None:
+            left_out.append((name, f"its id is no number or text but {_shown(entry.get('id'))}"))
+        elif names.setdefault(key, name) != name:
+            raise UserError(
+                f"{path} gives the id {key} to {names[key]} and to {name}; give each image an id of its own."
+            )
+        elif keys.setdefault(name, key) != key:
+            raise UserError(f"{path} lists {name} with the ids {keys[name]} and {key}; list each image once.")
+        else:
+            yield key, name
+
+
+def _usable(annotations, names, left_out) -> Iterator[dict[str, Any]]:
+    """The annotations whose caption is a text and whose image is listed, numbered for pycocotools."""
+    for number, annotation in enumerate(annotations, 1):
+        entry = annotation if isinstance(annotation, dict) else {}
+        key, caption = key_of(entry.get("image_id")), entry.get("caption")
+        if key not in names:
+            left_out.append((f"annotation {number}", f"no image has its image_id, {_shown(entry.get('image_id'))}"))
+        elif not isinstance(caption, str) or not caption.strip():
+            left_out.append((names[key], f"a caption is no text but {_shown(caption)}"))
+        else:
+            yield {"id": number, "image_id": key, "caption": caption}
+
+
+def _shown(value):
+    return repr(value)[:60] if value is not None else "missing"
+
+
+def _join(names, annotations) -> dict[str, tuple[int, list[str]]]:
     from pycocotools.coco import COCO
 
-    try:
-        dataset = _read_json(path, member)
-    except IsADirectoryError:
-        raise UserError(f"captions {path} is a folder; give --captions the file in it.") from None
-    except FileNotFoundError:
-        raise UserError(f"captions {path} not found; give --captions a captions_train2017.json.") from None
-    except KeyError:
-        raise UserError(f"{path} holds no {member}; give --captions the captions' JSON file.") from None
-    except (OSError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise UserError(f"captions {path} cannot be read as JSON ({reason}); download the file again.") from None
     coco = COCO()
-    try:
-        coco.dataset = dataset
-        with contextlib.redirect_stdout(io.StringIO()):
-            coco.createIndex()
-        captions = {
-            image["file_name"]: (int(image_id), [str(entry["caption"]) for entry in coco.imgToAnns[image_id]])
-            for image_id, image in coco.imgs.items()
-        }
-    except (KeyError, TypeError, AttributeError, ValueError):
-        raise UserError(
-            f"{path} holds no captions in COCO's format; give --captions a captions_train2017.json."
-        ) from None
-    captions = {name: entry for name, entry in captions.items() if entry[1]}
-    if not captions:
-        raise UserError(f"{path} holds no captions; give --captions a captions_train2017.json.")
-    return captions
+    coco.dataset = {"images": [{"id": key} for key in names], "annotations": list(annotations)}
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco.createIndex()
+    found = {key: [entry["caption"] for entry in coco.imgToAnns[key]] for key in names}
+    return {names[key]: (number_of(key), texts) for key, texts in found.items() if texts}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from preprocess.embedding.clip_model import encode_tokens, import_clip, load_clip, watch_patches
+from preprocess.embedding.clip_model import encode_tokens, import_clip, import_torch, load_clip, watch_patches
 from preprocess.shards.images import as_image
 from preprocess.utils.types import PathLike
 
@@ -53,8 +53,7 @@ class ClipWrapper:
     """
 
     def __init__(self, name=DEFAULT_CLIP, precision=None):
-        import torch
-
+        torch = import_torch()
         self.name = str(name)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self._model, self._transform, self.weights_path = load_clip(self.name, self.device)
@@ -77,7 +76,7 @@ class ClipWrapper:
         self._precision = precision
 
     def _choose_precision(self):
-        import torch
+        torch = import_torch()
 
         if self.device == "cuda":
             return "float16"
@@ -98,7 +97,7 @@ class ClipWrapper:
         return "bfloat16" if close and slow > max(BFLOAT16_SECONDS, BFLOAT16_SPEEDUP * fast) else "float32"
 
     def _run(self, function, inputs):
-        import torch
+        torch = import_torch()
 
         bfloat16 = self.precision == "bfloat16"
         autocast = torch.autocast(self.device, torch.bfloat16) if bfloat16 else contextlib.nullcontext()
@@ -119,7 +118,7 @@ class ClipWrapper:
         Raises:
             ValueError: a float image outside [0, 1].
         """
-        import torch
+        torch = import_torch()
 
         parts = [np.zeros((0, self.embedding_dim), np.float32)]
         for start in range(0, len(images), batch_size):

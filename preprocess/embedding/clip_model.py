@@ -4,6 +4,7 @@ import contextlib
 import math
 import pathlib
 import re
+import sys
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -12,8 +13,26 @@ from preprocess.utils.errors import UserError
 from preprocess.utils.types import Tensor
 
 
+def import_torch() -> Any:
+    """PyTorch, also after TensorFlow.
+
+    Where TensorFlow came first, Triton's copy of LLVM would end the process (tensorflow/tensorflow#124205). PyTorch
+    does without Triton; nothing here compiles with it.
+    """
+    if "tensorflow" in sys.modules:
+        sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
+    import torch
+
+    return torch
+
+
 def import_clip() -> Any:
-    """OpenAI's `clip` module, without its warnings."""
+    """OpenAI's `clip` module, without its warnings.
+
+    Raises:
+        UserError: it is not installed, or another module of that name is in its place.
+    """
+    import_torch()
     with warnings.catch_warnings():
         # The package index's build of CLIP warns that it imports pkg_resources.
         warnings.simplefilter("ignore")
@@ -21,6 +40,11 @@ def import_clip() -> Any:
             import clip
         except ImportError as error:
             raise UserError(f"CLIP cannot be imported ({error}); run `pip install -r requirements.txt`.") from None
+    if not all(hasattr(clip, name) for name in ("available_models", "load", "tokenize")):
+        raise UserError(
+            f"the module clip in {getattr(clip, '__file__', None)} is not OpenAI's; rename it, or run `pip uninstall "
+            "clip` and `pip install clip-anytorch`."
+        )
     return clip
 
 
@@ -37,9 +61,7 @@ def load_clip(name: str, device: str) -> tuple[Any, Any, pathlib.Path]:
     Raises:
         UserError: no such name or file, not a CLIP, or weights that cannot be downloaded.
     """
-    import torch
-
-    clip = import_clip()
+    torch, clip = import_torch(), import_clip()
     known = clip.available_models()
     is_file = pathlib.Path(name).is_file()
     if not is_file and name not in known:
@@ -89,8 +111,7 @@ def encode_tokens(model: Any, tokens: Tensor) -> Tensor:
     Returns:
         Tensor (n, d), not normalised.
     """
-    import torch
-
+    torch = import_torch()
     ends = tokens.argmax(dim=-1)  # the end of a text has the highest number of all tokens
     length = int(ends.max()) + 1
     x = model.token_embedding(tokens[:, :length]).type(model.dtype)

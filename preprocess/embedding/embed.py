@@ -1,6 +1,5 @@
 """Shards with embeddings: the same records, one image embedding and all caption embeddings added to each."""
 
-import io
 import itertools
 import pathlib
 from collections.abc import Callable
@@ -11,9 +10,10 @@ from PIL import Image
 
 from preprocess.embedding.patches import DIM
 from preprocess.embedding.process import EncoderProcess
-from preprocess.shards.records import CLIP_SIZE, add_embeddings, captions_of, jpeg_of, read_shard
+from preprocess.shards.records import CLIP_SIZE, add_embeddings, captions_of, check_counts, image_of, read_shard
 from preprocess.utils.errors import UserError
-from preprocess.utils.files import MANIFEST, atomic_path, check_shards, is_whole, open_folder, read_manifest, write_json
+from preprocess.utils.files import atomic_path, is_whole, write_json
+from preprocess.utils.folders import MANIFEST, SHARD, check_shards, open_folder, read_manifest
 from preprocess.utils.progress import progress_bar
 from preprocess.utils.quiet import import_tensorflow
 from preprocess.utils.types import PathLike
@@ -34,6 +34,7 @@ def read_shards_manifest(shards: PathLike) -> dict[str, Any]:
     if manifest["kind"] != "shards":
         raise UserError(f"{shards} is embedded already; give the folder that offline_preprocess.py made.")
     check_shards(shards, manifest["shards"], MADE_BY)
+    check_counts(shards, manifest["shards"], MADE_BY)
     return manifest
 
 
@@ -64,7 +65,7 @@ def embed_folder(shards: PathLike, out: PathLike, encoder: EncoderProcess, overw
             "weights_sha256": encoder.weights_sha256,
         },
     }
-    with open_folder(out, settings, overwrite, inputs=[shards]) as manifest:
+    with open_folder(out, settings, (SHARD.pattern,), overwrite, inputs=[shards]) as manifest:
         if manifest["complete"]:
             damaged = [name for name, shard in manifest["shards"].items() if not is_whole(out / name, shard["bytes"])]
             if not damaged:
@@ -124,7 +125,7 @@ def embed_shard(
         stored = read_shard(source)
         while examples := list(itertools.islice(stored, RECORDS_AT_ONCE)):
             captions = [captions_of(example) for example in examples]
-            squares = [Image.open(io.BytesIO(jpeg_of(example, size))) for example in examples]
+            squares = [Image.fromarray(image_of(example, size)) for example in examples]
             images, parts = _encode(encoder, squares, patches)
             new = list(dict.fromkeys(text for texts in captions for text in texts if text not in known))
             if new:

@@ -16,6 +16,7 @@ import numpy as np
 
 from preprocess.embedding.encoders import absolute_spec, describe_encoder, load_encoder
 from preprocess.embedding.patches import reduce_patches
+from preprocess.utils.command import describe_exit
 from preprocess.utils.errors import UserError
 from preprocess.utils.quiet import STANDARD_ERROR
 
@@ -41,12 +42,22 @@ class EncoderProcess:
 
     def __init__(self, spec: str, precision: str | None = None) -> None:
         self.spec = absolute_spec(spec)
-        root = str(pathlib.Path(__file__).resolve().parents[2])
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join([root, *filter(None, sys.path)])}
+        # Where this script, or the working folder, comes first here it comes last there: a preprocess.py or clip.py in
+        # it would stand in for this project's, or for OpenAI's.
+        root, (first, *others) = str(pathlib.Path(__file__).resolve().parents[2]), sys.path
+        places = os.pathsep.join([root, *filter(None, others), first or os.getcwd()])
+        environment = os.environ | {"PYTHONPATH": places}
         self.name, self.embedding_dim, self.image_size, self.precision, self.weights_sha256 = "", 0, 0, "", ""
         self.patches = False
         self._process: Any = subprocess.Popen(
-            [sys.executable, "-m", "preprocess.embedding.process", self.spec, *([precision] if precision else [])],
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "preprocess.embedding.process",
+                self.spec,
+                *([precision] if precision else []),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # Not this process's own, which may be turned off while TensorFlow is imported.
@@ -63,7 +74,8 @@ class EncoderProcess:
         try:
             answer = pickle.load(self._process.stdout)
         except (EOFError, pickle.UnpicklingError):
-            raise UserError(f"the process of the encoder {self.spec} ended, perhaps because memory ran out.") from None
+            end = describe_exit(self._process.wait())
+            raise UserError(f"the process of the encoder {self.spec} {end}; what it said stands above.") from None
         if isinstance(answer, Exception):
             raise answer
         return answer

@@ -2,12 +2,13 @@
 
 import argparse
 
-from preprocess.utils.errors import counted, run_command
+from preprocess.utils.command import run_command
+from preprocess.utils.errors import counted, summary
 from preprocess.utils.options import parse_drawing_options
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m preprocess.faces", description=__doc__.split(":")[0] + ".")
+    parser = argparse.ArgumentParser(prog="python -m preprocess.faces", description=summary(__doc__))
     arguments = parse_drawing_options(parser, "data/faces", 3000)
     from preprocess.faces.archive import ARCHIVE, write_archive
 

@@ -3,6 +3,7 @@
 import functools
 import io
 import pathlib
+import re
 import zipfile
 from typing import Any
 
@@ -11,12 +12,15 @@ import numpy as np
 from preprocess.celeba.attributes import ATTRIBUTES, describe
 from preprocess.faces.paint import paint_face
 from preprocess.faces.people import sample_person
-from preprocess.utils.files import MANIFEST, atomic_path, open_folder, write_json, write_text
+from preprocess.utils.files import atomic_path, write_json, write_text
+from preprocess.utils.folders import MANIFEST, open_folder
 from preprocess.utils.parallel import ordered_map
 from preprocess.utils.progress import progress_bar
 from preprocess.utils.types import PathLike
 
 ARCHIVE, TABLE, CAPTIONS = "img_align_celeba.zip", "list_attr_celeba.txt", "captions_train2017.json"
+# The names of the files that are made, for `open_folder`.
+MADE = tuple(map(re.escape, (ARCHIVE, TABLE, CAPTIONS)))
 # Of the captions' images, far from COCO's ids and the drawn scenes', so that they can be prepared together.
 FIRST_ID = 10**12
 
@@ -42,7 +46,7 @@ def write_archive(out: PathLike, count: int, seed: int, workers: int, overwrite:
         UserError: see `open_folder`.
     """
     out = pathlib.Path(out)
-    with open_folder(out, {"faces": count, "seed": seed}, overwrite) as manifest:
+    with open_folder(out, {"faces": count, "seed": seed}, MADE, overwrite) as manifest:
         if not manifest["complete"]:
             _draw_all(out, count, seed, workers)
             write_json(out / MANIFEST, manifest | {"complete": True, "kind": "faces"})

@@ -2,12 +2,13 @@
 
 import argparse
 
-from preprocess.utils.errors import counted, run_command
+from preprocess.utils.command import run_command
+from preprocess.utils.errors import counted, summary
 from preprocess.utils.options import parse_drawing_options
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m preprocess.pasture", description=__doc__.split(":")[0] + ".")
+    parser = argparse.ArgumentParser(prog="python -m preprocess.pasture", description=summary(__doc__))
     arguments = parse_drawing_options(parser, "data/pasture", 2500)
     from preprocess.pasture.archive import write_archive
 

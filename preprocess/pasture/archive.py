@@ -12,12 +12,15 @@ import numpy as np
 
 from preprocess.pasture.paint import HEIGHT_PX, WIDTH, paint_other, paint_scene
 from preprocess.pasture.scenes import captions, other_captions, sample_scene
-from preprocess.utils.files import MANIFEST, atomic_path, open_folder, write_json
+from preprocess.utils.files import atomic_path, write_json
+from preprocess.utils.folders import MANIFEST, open_folder
 from preprocess.utils.parallel import ordered_map
 from preprocess.utils.progress import progress_bar
 from preprocess.utils.types import PathLike
 
 OTHER_SHARE = 0.2
+# The names of the files that are made, for `open_folder`.
+MADE = (r"train2017\.zip", r"captions_train2017\.json", r"labels\.json")
 
 
 def draw(index: int, seed: int = 0) -> tuple[bytes, list[str], dict[str, str] | None]:
@@ -53,7 +56,7 @@ def write_archive(out: PathLike, count: int, seed: int, workers: int, overwrite:
         UserError: see `open_folder`.
     """
     out = pathlib.Path(out)
-    with open_folder(out, {"count": count, "seed": seed}, overwrite) as manifest:
+    with open_folder(out, {"count": count, "seed": seed}, MADE, overwrite) as manifest:
         if not manifest["complete"]:
             manifest |= {"complete": True, "kind": "pasture", "scenes": _draw_all(out, count, seed, workers)}
             write_json(out / MANIFEST, manifest)

@@ -17,7 +17,8 @@ from preprocess.embedding.clip_model import encode_tokens
 from preprocess.pasture import PASTURE_CLIP
 from preprocess.pasture.samples import draw_samples, scene_of
 from preprocess.pasture.scenes import captions, complete_caption
-from preprocess.utils.errors import run_command
+from preprocess.utils.command import run_command
+from preprocess.utils.errors import summary
 from preprocess.utils.files import atomic_path
 from preprocess.utils.progress import progress_bar
 from preprocess.utils.types import PathLike, Tensor
@@ -141,7 +142,7 @@ def save(model: Any, path: PathLike) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m preprocess.pasture.train_clip", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m preprocess.pasture.train_clip", description=summary(__doc__))
     parser.add_argument("--out", default=str(PASTURE_CLIP), help="checkpoint to write (default: %(default)s)")
     parser.add_argument("--scenes", type=int, default=6000, help="scenes to draw (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=300, help="training steps (default: %(default)s)")

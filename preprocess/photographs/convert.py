@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from preprocess.utils.errors import UserError, run_command
+from preprocess.utils.command import run_command
+from preprocess.utils.errors import UserError, summary
 from preprocess.utils.files import atomic_path
 from preprocess.utils.quiet import import_keras
 
@@ -56,7 +57,7 @@ def convert(network: Any) -> dict[str, Any]:
 
 def main() -> None:
     """Writes the file. Kernels are kept in float16, what normalises in float32."""
-    parser = argparse.ArgumentParser(prog="python -m preprocess.photographs.convert", description=__doc__.split(":")[0])
+    parser = argparse.ArgumentParser(prog="python -m preprocess.photographs.convert", description=summary(__doc__))
     parser.add_argument("--out", help="the file (default: where the network looks for it)")
     arguments = parser.parse_args()
     import_keras()

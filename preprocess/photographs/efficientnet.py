@@ -12,6 +12,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from preprocess.utils.load import read_arrays
+
 WEIGHTS = pathlib.Path(__file__).with_name("efficientnet_lite0.npz")
 # (repeats, kernel, stride of the first, expansion, channels) of the stages.
 STAGES = (
@@ -69,9 +71,9 @@ def build_network(policy: Any = "float32") -> keras.Model:
 
 def load_weights(network: keras.Model) -> None:
     """Gives a network of `build_network` the weights that come along."""
-    with np.load(WEIGHTS) as kept:
-        for weight in network.weights:
-            weight.assign(kept[weight.path].astype(np.float32))
+    kept = read_arrays(WEIGHTS, {}, "install the package again")
+    for weight in network.weights:
+        weight.assign(kept[weight.path].astype(np.float32))
 
 
 @functools.cache

@@ -10,6 +10,7 @@ import numpy as np
 from preprocess.photographs.tokenizer import tokenize
 from preprocess.shards.images import as_image
 from preprocess.utils.files import atomic_path
+from preprocess.utils.load import read_arrays
 from preprocess.utils.quiet import import_keras
 
 WEIGHTS = pathlib.Path(__file__).with_name("encoder.npz")
@@ -92,8 +93,8 @@ def _network():
 
 @functools.cache
 def _weights():
-    with np.load(WEIGHTS) as kept:
-        return {name: kept[name].astype(np.float32) for name in kept.files}
+    kept = read_arrays(WEIGHTS, {}, "install the package again")
+    return {name: array.astype(np.float32) for name, array in kept.items()}
 
 
 @functools.cache

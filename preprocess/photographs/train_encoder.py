@@ -17,7 +17,7 @@ from preprocess.photographs.sentences import make_sentences
 from preprocess.photographs.tokenizer import CONTEXT_LENGTH, tokenize
 from preprocess.shards.info import DataInfo, read_info
 from preprocess.shards.records import captions_of, embeddings_of, image_of, read_shard
-from preprocess.utils.errors import run_command
+from preprocess.utils.command import run_command
 from preprocess.utils.files import atomic_path
 from preprocess.utils.progress import progress_bar
 from preprocess.utils.quiet import import_keras, import_tensorflow

@@ -2,25 +2,17 @@
 
 import io
 import pathlib
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
+from preprocess.shards.decode import BadImage, decode
 from preprocess.utils.errors import UserError
 from preprocess.utils.types import PathLike
 
-# As much as a good camera's, 150 MB decoded; far more in one small file is a decompression bomb.
-MAX_PIXELS = 50_000_000
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-MIN_SIDE = 16
 JPEG_QUALITY = 95
-
-
-class BadImage(Exception):
-    """An image that cannot be used. The message is the reason that goes into rejected.csv."""
 
 
 def largest_square(image: Any) -> Any:
@@ -28,43 +20,6 @@ def largest_square(image: Any) -> Any:
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     return image.crop((left, top, left + side, top + side))
-
-
-def decode(data: bytes, smallest: int | None = None) -> Any:
-    """Decodes an image's bytes into an upright RGB PIL image.
-
-    Args:
-        data: the file's bytes, in one of `FORMATS`; greyscale, CMYK, palettes and EXIF rotation are
-            converted.
-        smallest: a side in pixels that is enough; JPEGs far larger are decoded at a half, a quarter or an eighth of
-            their size, by the codec's own exact scaling, which is several times faster.
-
-    Raises:
-        BadImage: the bytes are no image, a damaged, tiny or huge one.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-            if image.width * image.height > MAX_PIXELS:
-                raise BadImage(f"too many pixels ({image.width} x {image.height})")
-            if min(image.size) < MIN_SIDE:
-                raise BadImage(f"too small ({image.width} x {image.height})")
-            if smallest:
-                image.draft("RGB", (smallest, smallest))
-            ImageOps.exif_transpose(image, in_place=True)
-            return image if image.mode == "RGB" else image.convert("RGB")
-    except BadImage:
-        raise
-    except Image.DecompressionBombError:
-        raise BadImage("too many pixels") from None
-    except Image.UnidentifiedImageError:
-        raise BadImage("not an image") from None
-    # Damaged files make Pillow's decoders raise nearly anything.
-    except Exception as error:
-        raise BadImage(
-            f"cannot be decoded: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
-        ) from None
 
 
 def square_image(data: bytes, size: int) -> Any:
@@ -103,13 +58,18 @@ def square_jpegs(data: bytes, sizes: Sequence[int]) -> dict[int, bytes]:
 
 
 def read_square(path: PathLike, size: int) -> Any:
-    """A user's image file as a square `PIL.Image` of `size` px; see `square_image`.
+    """A user's image file as a square `PIL.Image` of `size` px; see `read_image`."""
+    return largest_square(read_image(path)).resize((size, size), Image.BICUBIC)
+
+
+def read_image(path: PathLike) -> Any:
+    """A user's image file as an upright RGB `PIL.Image`.
 
     Raises:
         UserError: it is not there or cannot be used.
     """
     try:
-        return square_image(pathlib.Path(path).read_bytes(), size)
+        return decode(pathlib.Path(path).read_bytes())
     except BadImage as error:
         raise UserError(f"{path} cannot be used: {error}; name another image file.") from None
     except OSError as error:
@@ -120,14 +80,13 @@ def as_image(image: Any) -> Any:
     """A `PIL.Image` of what encoders are given: a path, a `PIL.Image`, a uint8 array or a float array in [0, 1].
 
     Raises:
+        UserError: see `read_image`.
         ValueError: a float array outside [0, 1].
     """
     if isinstance(image, Image.Image):
         return image
     if isinstance(image, (str, pathlib.Path)):
-        with Image.open(image) as opened:
-            opened.load()
-        return opened
+        return read_image(image)
     pixels = np.asarray(image)
     if pixels.dtype != np.uint8:
         if pixels.min() < 0 or pixels.max() > 1:

@@ -14,15 +14,17 @@ A record is a `tf.train.Example`:
 | image_patches | bytes | added by clip_wrapper where the encoder has patches: float16 8 x 8 x 64 |
 """
 
+import functools
 import hashlib
-import io
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from preprocess.embedding.patches import DIM, GRID
+from preprocess.shards.decode import JPEG_START, BadImage, decode
+from preprocess.utils.command import reason_of
 from preprocess.utils.errors import UserError
 from preprocess.utils.options import VALIDATION_SHARE
 from preprocess.utils.types import PathLike
@@ -92,15 +94,70 @@ def read_shard(path: PathLike) -> Iterator[Any]:
     """Yields a shard's records, each a `tf.train.Example`.
 
     Raises:
-        UserError: the shard is not there or damaged.
+        UserError: the shard is not there or damaged, or holds something else than records.
     """
     import tensorflow as tf
+    from google.protobuf.message import DecodeError
 
+    remedy = "delete it and run the command that made it again"
     try:
         for record in tf.data.TFRecordDataset(str(path)):
-            yield tf.train.Example.FromString(record.numpy())
-    except (tf.errors.DataLossError, tf.errors.NotFoundError):
-        raise UserError(f"{path} is damaged; delete it and run the command that made it again.") from None
+            example = tf.train.Example.FromString(record.numpy())
+            if fault := _fault_of(example.features.feature):
+                raise UserError(f"{path} holds a record with {fault}; {remedy}.")
+            yield example
+    except (tf.errors.OpError, DecodeError) as error:
+        reason = reason_of(error) or "a record is none"
+        raise UserError(f"{path} is damaged ({reason}); {remedy}.") from None
+
+
+def _fault_of(feature: Any) -> str | None:
+    """What is wrong with a record's features, None for nothing."""
+    if "image_id" not in feature or len(feature["image_id"].int64_list.value) != 1:
+        return "no image_id"
+    try:
+        captions = [value.decode() for value in feature["captions"].bytes_list.value] if "captions" in feature else []
+    except UnicodeDecodeError:
+        return "captions that are no text"
+    for name in feature:
+        stored = feature[name].bytes_list.value
+        if (
+            name.startswith("image_")
+            and name[6:].isdecimal()
+            and not (len(stored) == 1 and stored[0][:2] == JPEG_START)
+        ):
+            return f"no JPEG in {name}"
+    if "image_patches" in feature and [*map(len, feature["image_patches"].bytes_list.value)] != [GRID * GRID * DIM * 2]:
+        return "other patches"
+    if "image_embedding" not in feature:
+        return None
+    image, texts = (np.array(feature[name].float_list.value) for name in ("image_embedding", "text_embeddings"))
+    if not len(image) or len(texts) != len(captions) * len(image):
+        return "other embeddings than captions"
+    return None if np.isfinite(image).all() and np.isfinite(texts).all() else "embeddings that are not finite"
+
+
+@functools.cache
+def _count(path: pathlib.Path, size: int, changed: int) -> int:
+    count = place = 0
+    with open(path, "rb") as file:
+        while place < size:
+            file.seek(place)
+            # A record's length comes first; its checksum and the content's, 4 bytes each, make 16 with it.
+            place += 16 + int.from_bytes(file.read(8), "little")
+            count += 1
+    return count
+
+
+def check_counts(folder: PathLike, shards: Mapping[str, Mapping[str, int]], made_by: str) -> None:
+    """Raises a UserError unless each shard of a manifest's {name: {"count", "bytes"}} holds so many records."""
+    for name, shard in shards.items():
+        path = pathlib.Path(folder) / name
+        status = path.stat()
+        if _count(path, status.st_size, status.st_mtime_ns) != shard["count"]:
+            raise UserError(
+                f"{path} does not hold its {shard['count']:,} records; delete it and run `{made_by}` again."
+            )
 
 
 def captions_of(example: Any) -> list[str]:
@@ -126,11 +183,23 @@ def patches_of(example: Any) -> np.ndarray:
 
 
 def jpeg_of(example: Any, size: int) -> bytes:
+    """The record's image of `size` px as it is stored.
+
+    Raises:
+        UserError: it has none.
+    """
+    if image_key(size) not in example.features.feature:
+        raise UserError(f"a record has no {image_key(size)}, though its manifest says so; make the shards again.")
     return example.features.feature[image_key(size)].bytes_list.value[0]
 
 
 def image_of(example: Any, size: int) -> np.ndarray:
-    """The record's image of `size` px, uint8 (size, size, 3)."""
-    from PIL import Image
+    """The record's image of `size` px, uint8 (size, size, 3).
 
-    return np.asarray(Image.open(io.BytesIO(jpeg_of(example, size))).convert("RGB"))
+    Raises:
+        UserError: it has none, or a damaged one.
+    """
+    try:
+        return np.asarray(decode(jpeg_of(example, size)))
+    except BadImage as error:
+        raise UserError(f"an image of a record is no use ({error}); make the shards again.") from None

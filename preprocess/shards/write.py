@@ -1,87 +1,27 @@
 """A zip's images as square JPEGs in TFRecord shards, without unzipping it: what all data sets' preparations share."""
 
-import collections
 import csv
-import errno
 import functools
 import hashlib
 import io
 import itertools
 import json
 import pathlib
-import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from preprocess.shards.images import BadImage, square_jpegs
+from typing_extensions import TypedDict
+
+from preprocess.shards.archive import Photo, prepare
 from preprocess.shards.records import SPLITS, VALIDATION_SHARE, encode, split_of
 from preprocess.utils.errors import UserError, check_whole
-from preprocess.utils.files import MANIFEST, REJECTED, atomic_path, is_whole, keep_only, write_json, write_text
+from preprocess.utils.files import atomic_path, is_whole, write_json, write_text
+from preprocess.utils.folders import MANIFEST, REJECTED, remove_made
+from preprocess.utils.load import read_json
 from preprocess.utils.parallel import ordered_map
 from preprocess.utils.progress import progress_bar
 from preprocess.utils.quiet import import_tensorflow
 from preprocess.utils.types import PathLike
-
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
-ENCRYPTED = 0x1
-# COCO's largest is under 1 MB; a member may claim far less than it unpacks to, but zipfile stops at its claim.
-MAX_FILE_SIZE = 200 * 10**6
-DISK_FAULTS = (errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ENODEV)
-
-# attributes: a tuple of zeros and ones, empty where a data set has none. archive: the path of the zip with the member.
-Photo = collections.namedtuple("Photo", "image_id member captions archive attributes", defaults=[()])
-
-
-def list_images(zip_path: PathLike, wanted: str) -> dict[str, zipfile.ZipInfo]:
-    """Reads a zip's central directory.
-
-    Args:
-        zip_path: the archive.
-        wanted: what it should be, for errors, such as "COCO's train2017.zip".
-
-    Returns:
-        {file name without folders: `zipfile.ZipInfo`} of its images.
-
-    Raises:
-        UserError: the zip is missing, truncated, no zip, encrypted, or holds no images.
-    """
-    path = pathlib.Path(zip_path)
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; give --zip the archive itself, such as {path / wanted.split()[-1]}.")
-    if not path.is_file():
-        raise UserError(f"{path} not found; give --zip the path of {wanted}.")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [info for info in archive.infolist() if info.filename.lower().endswith(IMAGE_ENDINGS)]
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise UserError(f"{path} is not a zip or is cut short ({error}); download it again.") from None
-    if not members:
-        raise UserError(f"{path} holds no .jpg or .png images; give --zip {wanted}.")
-    if any(info.flag_bits & ENCRYPTED for info in members):
-        raise UserError(f"{path} is encrypted; unpack it with its password and zip it again without one.")
-    return {pathlib.PurePosixPath(info.filename).name: info for info in members}
-
-
-# One open archive a worker process.
-_open_zip = functools.cache(zipfile.ZipFile)
-
-
-def prepare(photo: Photo, sizes: Sequence[int]) -> tuple[dict[int, bytes] | None, str | None]:
-    """Reads and resizes one photograph. Returns ({size: JPEG bytes}, None) or (None, the reason it was rejected)."""
-    archive = _open_zip(photo.archive)
-    try:
-        if archive.getinfo(photo.member).file_size > MAX_FILE_SIZE:
-            return None, f"larger than {MAX_FILE_SIZE // 10**6} MB"
-        data = archive.read(photo.member)
-    # A damaged member makes zipfile and its decompressors raise nearly anything. A lost disk is not the image's fault.
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in DISK_FAULTS:
-            raise
-        return None, f"cannot be read from the zip: {error}"
-    try:
-        return square_jpegs(data, sizes), None
-    except BadImage as error:
-        return None, str(error)
 
 
 def share_setting(validation_share: float) -> dict[str, float]:
@@ -107,9 +47,27 @@ def _done_path(out, shard):
     return out / f"{shard}.json"
 
 
+# The names of the files that a preparation makes, for `open_folder`.
+MADE = (r"(train|val)-\d+\.(tfrecord|json)", r"captions\.json", r"portraits\.json")
+
+
+class Done(TypedDict):
+    """What is kept of a shard that is done: records, bytes, and [[name, reason]] of images that cannot be used."""
+
+    count: int
+    bytes: int
+    rejected: list[list[str]]
+
+
+def _read_done(out, shard) -> Done:
+    return read_json(_done_path(out, shard), "run the same command again, which makes that shard again", Done)
+
+
 def _is_done(out, shard):
-    path = _done_path(out, shard)
-    return path.is_file() and is_whole(out / f"{shard}.tfrecord", json.loads(path.read_text())["bytes"])
+    try:
+        return is_whole(out / f"{shard}.tfrecord", _read_done(out, shard)["bytes"])
+    except UserError:  # not there yet, or damaged
+        return False
 
 
 def _write_shards(out, shards, sizes, workers):
@@ -126,11 +84,10 @@ def _write_shards(out, shards, sizes, workers):
             rejected = []
             with atomic_path(out / f"{name}.tfrecord") as partial, tf.io.TFRecordWriter(str(partial)) as writer:
                 for photo, (jpegs, reason) in zip(photos, results):
-                    file_name = pathlib.PurePosixPath(photo.member).name
                     if reason:
-                        rejected.append([file_name, reason])
+                        rejected.append([photo.name, reason])
                     else:
-                        writer.write(encode(photo.image_id, file_name, photo.captions, jpegs, photo.attributes))
+                        writer.write(encode(photo.image_id, photo.name, photo.captions, jpegs, photo.attributes))
                     bar.update()
             size = (out / f"{name}.tfrecord").stat().st_size
             write_json(
@@ -138,15 +95,17 @@ def _write_shards(out, shards, sizes, workers):
             )
 
 
-def _finish(out, manifest, shards, describe):
+def _finish(out, manifest, shards, describe, left_out):
     """Writes rejected.csv, what `describe` writes and, last, the complete manifest."""
-    done = {name: json.loads(_done_path(out, name).read_text()) for name in shards}
-    rejected = sorted(entry for shard in done.values() for entry in shard["rejected"])
+    done = {name: _read_done(out, name) for name in shards}
+    rejected = sorted(tuple(entry) for shard in done.values() for entry in shard["rejected"])
     table = io.StringIO()
-    csv.writer(table, lineterminator="\n").writerows([("file", "reason"), *rejected])
+    csv.writer(table, lineterminator="\n").writerows([("file", "reason"), *rejected, *left_out])
     write_text(out / REJECTED, table.getvalue())
     gone = {name for name, _ in rejected}
-    kept = [p for photos in shards.values() for p in photos if pathlib.PurePosixPath(p.member).name not in gone]
+    photos = [photo for photos in shards.values() for photo in photos]
+    kept = [photo for photo in photos if photo.name not in gone]
+    assert len(kept) + len(rejected) == len(photos)
     describe(kept)
     counts = {split: sum(done[name]["count"] for name in shards if name.startswith(split)) for split in SPLITS}
     manifest |= {
@@ -173,6 +132,7 @@ def write_photos(
     photos: list[Photo],
     describe: Callable[[list[Photo]], Any],
     workers: int = 1,
+    left_out: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
     """Writes photographs into a folder as shards; in a folder where this was interrupted, those that are missing.
 
@@ -183,6 +143,7 @@ def write_photos(
         photos: a list of `Photo`.
         describe: called with the photographs that were kept, to write what else belongs to the folder.
         workers: processes.
+        left_out: [(name, reason)] of what else is not used, for rejected.csv.
 
     Returns:
         The manifest.
@@ -194,19 +155,23 @@ def write_photos(
     shards = plan_shards(photos, settings["shard_size"], settings.get("validation_share", VALIDATION_SHARE))
     if not manifest["complete"] or not all(_is_done(out, name) for name in shards):
         _write_shards(out, shards, settings["sizes"], workers)
-        manifest = _finish(out, manifest, shards, describe)
+        manifest = _finish(out, manifest, shards, describe, left_out)
     if not manifest["counts"]["train"] + manifest["counts"]["val"]:
-        keep_only(out, REJECTED)
+        remove_made(out, MADE, keep=REJECTED)
         zips = " and ".join(sorted({photo.archive for photo in photos}))
         raise UserError(f"none of the matching images in {zips} can be used; {out / REJECTED} has the reasons.")
     return manifest
 
 
-def fingerprint(photos: list[Photo], images: dict[str, Any]) -> str:
-    """A hash of all that goes into the shards: ids, captions, attributes, and the zip's checksums of the images."""
+def fingerprint(photos: list[Photo], images: dict[tuple[str, str], Any]) -> str:
+    """A hash of all that goes into the shards: ids, captions, attributes, and the zip's checksums of the images.
+
+    Args:
+        photos: a list of `Photo`. images: {(zip, path in it): `zipfile.ZipInfo`}.
+    """
     digest = hashlib.sha256()
     for photo in photos:
-        info = images[pathlib.PurePosixPath(photo.member).name]
+        info = images[photo.archive, photo.member]
         parts = photo.image_id, photo.member, photo.captions, photo.attributes, info.CRC, info.file_size
         digest.update(json.dumps(parts).encode())
     return digest.hexdigest()

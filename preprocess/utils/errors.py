@@ -1,10 +1,6 @@
-"""The one kind of error that a user can cause, and how a command line says it."""
+"""The one kind of error that a user can cause, and the checks that raise it."""
 
 import numbers
-import os
-import signal
-import sys
-from collections.abc import Callable
 from typing import Any
 
 
@@ -33,45 +29,7 @@ def counted(number: Any, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def sentence_of(error: BaseException, again: str) -> str | None:
-    """What to say to a user about an error, None if it is not theirs to put right.
-
-    Args:
-        error: the exception: a `UserError`, what the system refuses, such as a file on a full disk, or an interruption.
-        again: how to go on, such as "run the same command again".
-    """
-    if isinstance(error, UserError):
-        return str(error)
-    if isinstance(error, KeyboardInterrupt):
-        return f"interrupted; {again}."
-    if isinstance(error, OSError) and error.errno:
-        place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror}; put that right or choose another place, then run the command again."
-    return None
-
-
-def run_command(main: Callable[[], Any], again: str = "run the same command again to go on") -> None:
-    """Runs a command line's `main`; on an error of `sentence_of` exits with it: code 2, or 130 when interrupted."""
-    try:
-        main()
-    except (UserError, OSError, KeyboardInterrupt) as error:
-        sentence = sentence_of(error, again)
-        if not sentence:
-            raise
-        print(f"error: {sentence}", file=sys.stderr)
-        sys.exit(130 if isinstance(error, KeyboardInterrupt) else 2)
-
-
-def leave() -> None:
-    """Ends the process that has done its work, without tearing TensorFlow down, which takes a second."""
-    # There is nothing left to interrupt.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    code = 0
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:  # a full disk, or nobody reads any more
-            code = 1
-        except (ValueError, AttributeError):  # closed, or never open
-            pass
-    os._exit(code)
+def summary(text: str | None) -> str:
+    """The first sentence of a module's docstring, for its help; nothing where Python was told to keep none (-OO)."""
+    first = (text or "").strip().split("\n\n")[0].replace("\n", " ")
+    return first.split(": ")[0].rstrip(".") + "." if first else ""

@@ -3,14 +3,17 @@
 import collections
 import concurrent.futures
 import concurrent.futures.process
+import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from preprocess.utils.command import describe_exit
 from preprocess.utils.errors import UserError
 
 # Items handed out but not yet taken back, a worker: enough that none waits, few enough that memory stays flat.
@@ -37,6 +40,28 @@ def _leave_with_parent():
     threading.Thread(target=wait, daemon=True).start()
 
 
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Hides the script that runs from processes that are started.
+
+    They would run it up to its main guard, or wholly if it has none, for nothing: no function of a script's is mapped.
+    """
+    main: Any = sys.modules["__main__"]
+    hidden = {name: vars(main).pop(name) for name in ("__file__", "__spec__") if name in vars(main)}
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        vars(main).update(hidden)
+
+
+def _ends(processes: Iterable[Any]) -> str:
+    """How the first of some processes that ended by itself did so; the others are ended when one is lost."""
+    codes = [process.exitcode for process in processes]
+    own = [code for code in codes if code not in (None, 0, -signal.SIGTERM)]
+    return describe_exit(next(iter(own or codes), None))
+
+
 def ordered_map(function: Callable[..., Any], items: Iterable[Any], workers: int, chunk: int = 8) -> Iterator[Any]:
     """Yields `function(item)` for every item, in the items' order, computed by `workers` processes.
 
@@ -50,15 +75,20 @@ def ordered_map(function: Callable[..., Any], items: Iterable[Any], workers: int
     context = multiprocessing.get_context("spawn")
     pool = concurrent.futures.ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_with_parent)
     pending: collections.deque[Any] = collections.deque()
+    others = set(multiprocessing.active_children())
+    started: set[Any] = set()
     try:
         for group in _grouped(items, chunk):
-            pending.append(pool.submit(_apply, function, group))
+            with _without_main():
+                pending.append(pool.submit(_apply, function, group))
+            started |= set(multiprocessing.active_children()) - others if len(started) < workers else set()
             if len(pending) >= AHEAD * workers:
                 yield from pending.popleft().result()
         while pending:
             yield from pending.popleft().result()
     except concurrent.futures.process.BrokenProcessPool:
-        raise UserError("a worker process was killed, perhaps because memory ran out; try fewer --workers.") from None
+        pool.shutdown(wait=True)
+        raise UserError(f"a worker process {_ends(started)}; run this again, with fewer --workers.") from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -9,21 +9,16 @@ import sys
 import types
 from collections.abc import Iterator
 
+from preprocess.utils.command import open_streams
 from preprocess.utils.errors import UserError
 
 # Keras' backends that everything here is tested with.
 BACKENDS = ("tensorflow", "jax")
 
 
-def _duplicate_of_standard_error() -> int | None:
-    try:
-        return os.dup(2)
-    except OSError:  # closed
-        return None
-
-
+open_streams()
 # Where errors go, for processes that are started while this one's are turned off.
-STANDARD_ERROR = _duplicate_of_standard_error()
+STANDARD_ERROR = os.dup(2)
 
 
 @contextlib.contextmanager
@@ -41,12 +36,13 @@ def _no_standard_error() -> Iterator[None]:
 
 
 def _check_backend() -> None:
-    home = pathlib.Path(os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras")
     named = os.environ.get("KERAS_BACKEND")
     if not named:
         try:
-            named = json.loads((home / "keras.json").read_text())["backend"]
-        except (OSError, ValueError, KeyError, TypeError):
+            home = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
+            named = json.loads((pathlib.Path(home) / "keras.json").read_bytes())["backend"]
+        # None, a damaged one, which Keras replaces, or nobody's home.
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, RuntimeError):
             return
     if named not in BACKENDS:
         raise UserError(f"there is no backend {named} here; set KERAS_BACKEND to one of: {', '.join(BACKENDS)}.")
@@ -88,4 +84,7 @@ def import_keras() -> types.ModuleType:
         _check_backend()
     import keras
 
+    # Layers and losses here are written for these, whatever a user's keras.json says.
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
     return keras

@@ -29,13 +29,13 @@ def test_training_from_python_gives_a_run(embedded, tmp_path):
 
 
 def test_one_generate_reads_run_json_once(run, monkeypatch):
-    read, opened = pathlib.Path.read_text, []
+    read, opened = pathlib.Path.read_bytes, []
 
-    def counting(path, *arguments, **options):
+    def counting(path):
         opened.append(path.name)
-        return read(path, *arguments, **options)
+        return read(path)
 
-    monkeypatch.setattr(pathlib.Path, "read_text", counting)
+    monkeypatch.setattr(pathlib.Path, "read_bytes", counting)
     cvae.load_run(run).generate(["a cow"], count=1)
     assert opened.count("run.json") == 1
 

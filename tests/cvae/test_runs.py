@@ -23,10 +23,20 @@ def test_a_run_is_opened_by_its_folder_and_can_be_changed(tmp_path):
         run.model()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps(CONFIG | {"settings": None})])
+CLIP = {"name": "x", "embedding_dim": 4, "weights_sha256": "x"}
+NO_CONFIGS = (
+    CONFIG | {"settings": None},
+    CONFIG | {"settings": CONFIG["settings"] | {"epochs": "4"}},
+    CONFIG | {"variant": ["64-image"]},
+    CONFIG | {"clip": CLIP},
+    CONFIG | {"clip": CLIP, "clip_spec": None, "precision": "float32", "data_settings": {}},
+)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "[" * 9999, *map(json.dumps, NO_CONFIGS)])
 def test_what_is_no_run_json_gives_one_sentence(tmp_path, text):
     (tmp_path / "run.json").write_text(text)
-    with pytest.raises(UserError, match=r"run.json is damaged, or not from `cvae train`"):
+    with pytest.raises(UserError, match=r"run.json is damaged.*; put it back, or name another --run"):
         load_run(tmp_path)
 
 

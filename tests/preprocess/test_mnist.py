@@ -1,6 +1,7 @@
 import gzip
 import pathlib
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -84,8 +85,32 @@ def test_damaged_files_are_named(tmp_path, name, damage, words):
 def test_damaged_gzip_is_named(tmp_path):
     write_mnist(tmp_path, pack=gzip.compress)
     cut(tmp_path / f"{IMAGES}.gz")
-    with pytest.raises(UserError, match=f"{IMAGES}.gz cannot be read"):
+    with pytest.raises(UserError, match=f"{IMAGES}.gz is cut short"):
         read_mnist(tmp_path)
+    (tmp_path / f"{IMAGES}.gz").write_bytes(gzip.compress(b"text")[:-8] + bytes(8))
+    with pytest.raises(UserError, match=f"{IMAGES}.gz is damaged"):
+        read_mnist(tmp_path)
+
+
+def test_a_bomb_is_unpacked_no_further_than_its_header_says(tmp_path):
+    write_mnist(tmp_path)
+    (tmp_path / IMAGES).write_bytes(gzip.compress(idx(0x803, np.zeros((6, 28, 28), np.uint8)) + bytes(10**8)))
+    tracemalloc.start()
+    with pytest.raises(UserError, match="too long"):
+        read_mnist(tmp_path)
+    assert tracemalloc.get_traced_memory()[1] < 10**7
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_both_spellings_and_whatever_the_ending_says(tmp_path, pack, ending):
+    arrays = write_mnist(tmp_path)
+    for name in arrays:
+        data = (tmp_path / name).read_bytes()
+        (tmp_path / name).unlink()
+        (tmp_path / (name.replace("-idx", ".idx") + ending)).write_bytes(pack(data))
+    np.testing.assert_array_equal(read_mnist(tmp_path).images["train"][..., 0], arrays[IMAGES])
 
 
 def test_missing_folder_is_named(tmp_path):

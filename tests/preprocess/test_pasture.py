@@ -5,7 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from preprocess.coco.captions import THEMES, word_pattern
+from preprocess.coco.themes import THEMES, word_pattern
 from preprocess.pasture import PASTURE_CLIP
 from preprocess.pasture.archive import write_archive
 from preprocess.pasture.paint import paint_other, paint_scene

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cvae.evaluation.report import Report
+from cvae.evaluation.report import Report, check_comparison
 from cvae.log import best_epoch
 from cvae.registry import find_variant
 from cvae.runs import Run
@@ -21,7 +21,8 @@ from cvae.utils.arrays import to_one_size
 from cvae.utils.plots import save_grid
 from preprocess.shards.info import DataInfo, read_info
 from preprocess.utils.errors import UserError, counted
-from preprocess.utils.files import MANIFEST, sole_use, write_json, write_text
+from preprocess.utils.files import write_json, write_text
+from preprocess.utils.folders import sole_use
 from preprocess.utils.quiet import import_keras
 
 
@@ -96,8 +97,7 @@ def compare(
     for _, variant, folder, _ in plans:
         task, _ = open_training(variant, folder, out / variant, given, resume=True)
         task.check_data()
-    if (out / MANIFEST).exists():
-        raise UserError(f"{out} holds a data set; choose another --out.")
+    check_comparison(out)
     with sole_use(out):
         with info.encoder.open() as encoder:
             embeddings = encoder.encode_texts(list(PROMPTS))

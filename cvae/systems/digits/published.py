@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from preprocess.embedding.clip_model import import_torch
 from preprocess.utils.errors import UserError
+from preprocess.utils.load import read_arrays
 from preprocess.utils.types import PathLike
 
 # The networks of a state dict, and their layers in the order in which `cvae.systems.digits.model` makes them.
@@ -45,8 +47,7 @@ def read_state_dict(path: PathLike) -> dict[str, np.ndarray]:
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1][:150]
             raise UserError(f"{path} is no PyTorch file of weights ({reason}).")
-        with np.load(arrays) as stored:
-            return dict(stored)
+        return read_arrays(arrays, {}, f"name another file than {path}")
 
 
 def architecture_of(state: dict[str, np.ndarray], path: PathLike) -> dict[str, Any]:
@@ -107,8 +108,7 @@ def arrays_for(network: str, state: dict[str, np.ndarray], blocks: int, path: Pa
 
 
 def _write_arrays(path, out):
-    import torch
-
+    torch = import_torch()
     state = torch.load(path, map_location="cpu", weights_only=True)
     np.savez(out, **{name: tensor.float().numpy() for name, tensor in state.items()})
 

@@ -97,7 +97,12 @@ SYSTEM = System(
         for model in _CELEBA
     }
     | {f"celeba-flow{ending}": _flow(condition) for condition, (_, ending) in _CONDITIONS.items()},
-    models=("cvae.systems.faces.cvae", "cvae.systems.faces.cvae_gan", "cvae.systems.faces.wgan_gp"),
+    models=(
+        "cvae.systems.faces.cvae",
+        "cvae.systems.faces.cvae_gan",
+        "cvae.systems.faces.wgan_gp",
+        "cvae.systems.flow.model",
+    ),
     commands={
         "generate": "cvae.sampling.generate:generate",
         "evaluate": "cvae.systems.faces.evaluate:evaluate",

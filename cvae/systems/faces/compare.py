@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cvae.evaluation.report import Report
+from cvae.evaluation.report import Report, check_comparison
 from cvae.runs import Run
 from cvae.sampling.draw import draw
 from cvae.systems.faces import DATA, SYSTEM
@@ -18,7 +18,8 @@ from cvae.utils.plots import save_grid
 from preprocess.celeba.attributes import HAIR_COLOURS
 from preprocess.shards.info import DataInfo, read_info
 from preprocess.utils.errors import UserError
-from preprocess.utils.files import MANIFEST, sole_use, write_json, write_text
+from preprocess.utils.files import write_json, write_text
+from preprocess.utils.folders import sole_use
 from preprocess.utils.quiet import import_keras
 
 ROWS = ("celeba-cvae", "celeba-cvae-gan", "celeba-wgan-gp")
@@ -68,8 +69,7 @@ def compare(
     for name in rows:
         task, _ = open_training(name, data, out / name, given, resume=True)
         task.check_data()
-    if (out / MANIFEST).exists():
-        raise UserError(f"{out} holds a data set; choose another --out.")
+    check_comparison(out)
     with sole_use(out):
         results, pictures = [], []
         for name in rows:

@@ -3,7 +3,6 @@
 import dataclasses
 import pathlib
 import shutil
-import zipfile
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,17 @@ from cvae.utils.arrays import in_batches
 from preprocess.embedding.patches import GRID
 from preprocess.shards.info import DataInfo
 from preprocess.shards.records import attributes_in, embeddings_of, image_of, patches_of, read_shard
+from preprocess.utils.errors import UserError
 from preprocess.utils.files import atomic_path, sha256, write_text
+from preprocess.utils.load import read_arrays
 from preprocess.utils.progress import progress_bar
 from preprocess.utils.quiet import import_tensorflow
 from preprocess.utils.types import PathLike
 
 # Beside the latents, the hash of the autoencoder's file.
 MADE_BY = "autoencoder.sha256"
+# Of the arrays in a file of latents.
+DIMENSIONS = {"grids": 5, "embeddings": 2, "texts": 2, "counts": 1}
 # The least side of a crop, as a part of the photograph's.
 LEAST = 0.8
 
@@ -48,7 +51,7 @@ class Latents:
 def has_latents_of(model_path: pathlib.Path, folder: PathLike) -> bool:
     """Whether a folder's latents, of all shards or some, are those of the model in a file as it is now."""
     path = pathlib.Path(folder) / MADE_BY
-    return model_path.is_file() and path.is_file() and path.read_text() == sha256(model_path)
+    return model_path.is_file() and path.is_file() and path.read_bytes() == sha256(model_path).encode()
 
 
 def encode_latents(
@@ -77,10 +80,11 @@ def _latents_path(folder, shard):
 
 
 def _is_whole(path):
-    if not path.is_file() or not zipfile.is_zipfile(path):
+    try:
+        read_arrays(path, DIMENSIONS, "")
+    except UserError:  # not there yet, or damaged
         return False
-    with zipfile.ZipFile(path) as archive:
-        return archive.testzip() is None
+    return True
 
 
 def _encode_shard(autoencoder, info, shard, path, image_size, crops):
@@ -123,11 +127,11 @@ def read_latents(info: DataInfo, folder: PathLike, split: str) -> Latents:
     """The latents of a split that `encode_latents` has written: `Latents`."""
     parts = []
     for shard in info.paths(split):
-        with np.load(_latents_path(folder, shard.name)) as part:
-            count = len(part["grids"])
-            # Version 0.2 kept neither.
-            older = {"patches": np.zeros((count, 1, GRID, GRID, 0), np.float16), "attributes": np.zeros((count, 0))}
-            parts.append(older | dict(part))
+        part = read_arrays(_latents_path(folder, shard.name), DIMENSIONS, f"delete {folder}, and it is made again")
+        count = len(part["grids"])
+        # Version 0.2 kept neither.
+        older = {"patches": np.zeros((count, 1, GRID, GRID, 0), np.float16), "attributes": np.zeros((count, 0))}
+        parts.append(older | part)
     names = ("grids", "embeddings", "texts", "counts", "patches", "attributes")
     grids, embeddings, texts, counts, patches, attributes = (
         np.concatenate([part[name] for part in parts]) for name in names

@@ -164,12 +164,12 @@ def test_wilsons_interval_is_that_of_the_literature():
 def test_files_that_are_no_exports_give_one_sentence(tmp_path):
     good = export(tmp_path / "good.json", answers("diversity", "ab"))
     (tmp_path / "text.json").write_text("[1]")
-    assert_user_error(command("-m", "cvae", "win-rates", tmp_path / "text.json"), "text.json", "not an export")
+    assert_user_error(command("-m", "cvae", "win-rates", tmp_path / "text.json"), "text.json", "is damaged")
     for bad, message in (
         (export(tmp_path / "other.json", answers("diversity", "a"), a="runs/c"), "another page"),
         (export(tmp_path / "later.json", answers("diversity", "a"), study="s2"), "another page"),
-        (export(tmp_path / "word.json", answers("beauty", "a")), "not an export"),
-        (export(tmp_path / "side.json", answers("diversity", "c")), "not an export"),
+        (export(tmp_path / "word.json", answers("beauty", "a")), "is damaged .answers.0.question"),
+        (export(tmp_path / "side.json", answers("diversity", "c")), "is damaged .answers.0.chosen"),
         (tmp_path / "gone.json", "not found"),
     ):
         with pytest.raises(UserError, match=message):

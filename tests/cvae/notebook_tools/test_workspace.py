@@ -12,7 +12,8 @@ from cvae.systems.faces.portraits import read_portraits
 from preprocess.pasture import PASTURE_CLIP
 from preprocess.shards.info import read_info
 from preprocess.utils.errors import UserError
-from preprocess.utils.files import read_manifest, write_json
+from preprocess.utils.files import write_json
+from preprocess.utils.folders import read_manifest
 
 
 def test_data_are_drawn_only_where_there_are_none(embedded, tmp_path):

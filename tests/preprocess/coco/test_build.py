@@ -7,14 +7,16 @@ import pytest
 from PIL import Image
 
 from preprocess.coco.build import choose_photos, preprocess_coco
-from preprocess.coco.captions import find_captions, read_captions, theme_words
+from preprocess.coco.captions import Captions, find_captions, read_captions
+from preprocess.coco.themes import theme_words
 from preprocess.shards import write as writing
+from preprocess.shards.archive import list_images, prepare
 from preprocess.shards.images import square_jpegs
 from preprocess.shards.records import captions_of, jpeg_of, read_shard, shard_paths, split_of
 from preprocess.shards.records import encode as encode_record
-from preprocess.shards.write import list_images, plan_shards, prepare
+from preprocess.shards.write import plan_shards
 from preprocess.utils.errors import UserError
-from preprocess.utils.files import read_manifest
+from preprocess.utils.folders import read_manifest
 from tests.helpers import shared, write_coco
 
 
@@ -91,8 +93,8 @@ def test_the_split_depends_on_the_id_alone(pasture, shards, tmp_path):
 
 def test_shards_follow_the_order_of_ids(pasture):
     images = list_images(pasture / "train2017.zip", "train2017.zip")
-    captions = {name: (int(name[:12]), ["a cow"]) for name in reversed(images)}
-    photos = choose_photos("train2017.zip", images, captions, ["cow"], "captions")[0]
+    captions = {name.split("/")[-1]: (int(name.split("/")[-1][:12]), ["a cow"]) for name in reversed(images)}
+    photos = choose_photos("train2017.zip", images, Captions(captions, []), ["cow"], "captions").photos
     for photos_of_shard in plan_shards(photos, 10).values():
         ids = [photo.image_id for photo in photos_of_shard]
         assert ids == sorted(ids) and len(ids) <= 10
@@ -138,7 +140,7 @@ def test_only_bad_images_leave_only_their_reasons(tmp_path):
 def test_captions_of_other_images_and_themes_without_match_are_errors(pasture, tmp_path):
     images = list_images(pasture / "train2017.zip", "train2017.zip")
     with pytest.raises(UserError, match="none of the zip's images"):
-        choose_photos("train2017.zip", images, {"other.jpg": (1, ["a cow"])}, ["cow"], "captions.json")
+        choose_photos("train2017.zip", images, Captions({"other.jpg": (1, ["a cow"])}, []), ["cow"], "captions.json")
     with pytest.raises(UserError, match="no caption in .*captions_train2017.json holds any of: .*zebra"):
         preprocess_coco(write_coco(tmp_path, {"1.jpg": b""}, {"1.jpg": ["a train"]}), tmp_path / "out", words=["zebra"])
 
@@ -154,7 +156,7 @@ def test_several_zips_make_one_data_set(tmp_path):
     assert sorted(captions_of(record)[0] for record in records) == ["a cow", "a cow"]
     manifest = preprocess_coco([first, second], tmp_path / "all", theme="all", sizes=(64,))
     assert manifest["counts"]["train"] + manifest["counts"]["val"] == 3
-    with pytest.raises(UserError, match=r"holds 1.jpg, and so does another --zip"):
+    with pytest.raises(UserError, match=r"both hold train2017/1.jpg; give each image once"):
         preprocess_coco([first, first], tmp_path / "twice", sizes=(64,))
     with pytest.raises(UserError, match="give --captions one file for each --zip"):
         preprocess_coco([first, second], tmp_path / "half", captions=tmp_path / "a" / "captions_train2017.json")
@@ -169,9 +171,92 @@ def test_reads_real_photographs():
     zip_path = shared("data", "photos", "full_size", "train2017.zip")
     images = list_images(zip_path, "train2017.zip")
     captions = read_captions(*find_captions(zip_path))
-    photos = choose_photos(zip_path, images, captions, theme_words("large"), "captions")[0]
+    photos = choose_photos(zip_path, images, captions, theme_words("large"), "captions").photos
     jpegs, reason = prepare(photos[0], (64,))
     assert reason is None
     assert encode_record(photos[0].image_id, "a.jpg", photos[0].captions, jpegs)
     with zipfile.ZipFile(zip_path) as archive:
         assert square_jpegs(archive.read(photos[0].member), (64,)) == jpegs
+
+
+def jpeg(number=0):
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 30), (number, 90, 90)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def texts_by_name(folder):
+    records = [record for split in ("train", "val") for record in stored(folder, split)]
+    return {name_of(record): captions_of(record) for record in records}
+
+
+def name_of(record):
+    return record.features.feature["file_name"].bytes_list.value[0].decode()
+
+
+def rejected_in(folder):
+    with open(folder / "rejected.csv") as file:
+        return {row["file"]: row["reason"] for row in csv.DictReader(file)}
+
+
+def test_one_name_in_two_folders_is_two_images(tmp_path):
+    path = write_coco(
+        tmp_path,
+        {"cats/0.jpg": jpeg(1), "dogs/0.jpg": jpeg(2), "1.jpg": jpeg(3)},
+        {"cats/0.jpg": ["a cat"], "dogs\\0.jpg": ["a dog"], "1.jpg": ["a cow"]},
+    )
+    manifest = preprocess_coco(path, tmp_path / "out", theme="all", sizes=(64,))
+    assert texts_by_name(tmp_path / "out") == {
+        "train2017/cats/0.jpg": ["a cat"], "train2017/dogs/0.jpg": ["a dog"], "1.jpg": ["a cow"],
+    }  # fmt: skip
+    assert sum(manifest["counts"].values()) == 3
+
+
+def test_a_name_that_may_be_either_of_two_images_is_refused(tmp_path):
+    path = write_coco(tmp_path, {"cats/0.jpg": jpeg(1), "dogs/0.jpg": jpeg(2)}, {"0.jpg": ["a cat"]})
+    with pytest.raises(UserError, match=r"0.jpg in .* may be train2017/cats/0.jpg or train2017/dogs/0.jpg"):
+        preprocess_coco(path, tmp_path / "out", theme="all", sizes=(64,))
+
+
+def test_all_that_is_captioned_is_kept_or_told(tmp_path):
+    names = ["a.WEBP", "b.bmp", "c.gif", "d.tif", "e.jfif", "f.Png"]
+    kinds = ["WEBP", "BMP", "GIF", "TIFF", "JPEG", "PNG"]
+    files = {}
+    for name, kind in zip(names, kinds):
+        buffer = io.BytesIO()
+        Image.new("RGB", (40, 30)).save(buffer, kind)
+        files[name] = buffer.getvalue()
+    # Composed in the captions, decomposed in the zip, as macOS writes it.
+    files |= {"u\u0308ber.jpg": jpeg(), "damaged.jpg": jpeg()[:-20], "bare.jpg": jpeg(), "._a.WEBP": b"resources"}
+    captions = {name: ["a cow"] for name in [*names, "\u00fcber.jpg", "damaged.jpg", "gone.jpg"]}
+    path = write_coco(tmp_path, files, captions | {"e.jfif": ["a cow", None, ""], "b.bmp": ["a train"]})
+    manifest = preprocess_coco(path, tmp_path / "out", sizes=(64,))
+    found = manifest["found"]
+    assert (found["images"], found["captioned"], found["dropped"], found["missing"]) == (9, 8, 1, 1)
+    assert found["captions_left_out"] == 2 and manifest["counts"]["rejected"] == 1
+    assert texts_by_name(tmp_path / "out").keys() == {*names, "u\u0308ber.jpg"} - {"b.bmp"}
+    reasons = rejected_in(tmp_path / "out")
+    assert reasons.keys() == {"damaged.jpg", "gone.jpg", "e.jfif"}
+    assert "damaged" in reasons["damaged.jpg"] and "not in" in reasons["gone.jpg"]
+
+
+def test_two_zips_may_have_images_of_one_name(tmp_path):
+    paths = [
+        write_coco(tmp_path / name, {"1.jpg": jpeg(100 * number)}, {"1.jpg": [f"a cow in {name}"]})
+        for number, name in enumerate("ab")
+    ]
+    preprocess_coco(paths, tmp_path / "out", sizes=(64,))
+    found = texts_by_name(tmp_path / "out")
+    assert sorted(texts[0] for texts in found.values()) == ["a cow in a", "a cow in b"] and len(found) == 2
+
+
+@pytest.mark.parametrize("side", ["train-00000.json", "val-00000.json"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"bytes": "many"}', b"\xff\xfe\0", b"[" * 10_000])
+def test_a_damaged_side_file_has_its_shard_made_again(tmp_path, side, content):
+    path = write_coco(tmp_path, {f"{n}.jpg": jpeg(n) for n in range(8)}, {f"{n}.jpg": ["a cow"] for n in range(8)})
+    preprocess_coco(path, tmp_path / "out", sizes=(64,))
+    whole = contents(tmp_path / "out")
+    assert side in whole
+    (tmp_path / "out" / side).write_bytes(content)
+    preprocess_coco(path, tmp_path / "out", sizes=(64,))
+    assert contents(tmp_path / "out") == whole

@@ -7,7 +7,7 @@ from preprocess.embedding.process import EncoderProcess
 from preprocess.pasture import PASTURE_CLIP
 from preprocess.shards.records import captions_of, patches_of, read_shard, shard_paths
 from preprocess.utils.errors import UserError
-from preprocess.utils.files import read_manifest
+from preprocess.utils.folders import read_manifest
 from tests.helpers import ENCODER, ROOT, assert_same_embedded, assert_user_error, command, start, wait_for
 
 SCRIPT = ROOT / "clip_wrapper.py"
@@ -31,7 +31,8 @@ def test_embedding_goes_on_shard_by_shard_and_gives_the_same_records(shards, emb
     import shutil
 
     from preprocess.embedding.embed import embed_folder
-    from preprocess.utils.files import MANIFEST, write_json
+    from preprocess.utils.files import write_json
+    from preprocess.utils.folders import MANIFEST
 
     out = tmp_path / "embedded"
     shutil.copytree(embedded, out)

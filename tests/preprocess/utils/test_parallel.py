@@ -1,10 +1,12 @@
 import itertools
 import os
+import signal
 
 import pytest
 
 from preprocess.utils.errors import UserError
 from preprocess.utils.parallel import ordered_map
+from tests.helpers import command
 
 
 def square(number):
@@ -13,6 +15,11 @@ def square(number):
 
 def die(number):
     os._exit(1)
+
+
+def kill(number):
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def fail(number):
@@ -32,9 +39,26 @@ def test_an_endless_iterable_takes_no_more_memory():
     results.close()
 
 
-def test_a_worker_that_is_killed_is_an_error_not_a_hang():
-    with pytest.raises(UserError, match="worker process was killed"):
+def test_a_worker_that_ends_is_an_error_not_a_hang_and_says_how_it_ended():
+    with pytest.raises(UserError, match="worker process ended with exit code 1; run this again"):
         list(ordered_map(die, range(4), workers=1))
+    with pytest.raises(UserError, match="was ended by SIGKILL, as by a system whose memory is full"):
+        list(ordered_map(kill, range(9), workers=2, chunk=1))
+
+
+@pytest.mark.parametrize("how", ["a script", "standard input"])
+def test_a_script_needs_no_main_guard(tmp_path, how):
+    code = (
+        "from preprocess.utils.parallel import ordered_map\n"
+        "from tests.preprocess.utils.test_parallel import square\n"
+        "print(list(ordered_map(square, range(5), workers=2)))\n"
+    )
+    (tmp_path / "script.py").write_text(code)
+    if how == "a script":
+        process = command(tmp_path / "script.py", cwd=tmp_path)
+    else:
+        process = command("-", cwd=tmp_path, input=code)
+    assert process.stdout == "[0, 1, 4, 9, 16]\n", process.stderr
 
 
 def test_a_workers_exception_reaches_the_caller():

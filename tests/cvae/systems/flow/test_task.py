@@ -192,3 +192,25 @@ def test_what_a_model_has_no_use_for_is_an_error(flow_run, run):
     for options in ((), ("--guidance", 3), ("--best-of", 8)):
         process = command(*draw, flow_run / "autoencoder", "a cow", *options)
         assert_user_error(process, "autoencoder has no `generate`", "name a run of what has it: 64-flow, 128-flow")
+
+
+def test_latents_are_kept_where_a_training_ends_before_its_first_epoch(embedded, tmp_path, monkeypatch):
+    def end(task):
+        raise KeyboardInterrupt
+
+    def written():
+        return {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run" / "latents").iterdir()}
+
+    monkeypatch.setattr(FlowTask, "build", end)
+    given = {name: value for name, value in SMALL_FLOW.items() if name != "autoencoder"}
+    with pytest.raises(KeyboardInterrupt):
+        train("64-flow", embedded, tmp_path / "run", given)
+    before = written()
+    # For how long it is trained makes no difference to them.
+    for options in ({}, {"resume": True}):
+        with pytest.raises(KeyboardInterrupt):
+            train("64-flow", embedded, tmp_path / "run", given | {"epochs": 3}, **options)
+        assert written() == before
+    with pytest.raises(KeyboardInterrupt):
+        train("64-flow", embedded, tmp_path / "run", given, overwrite=True)
+    assert written() != before and written().keys() == before.keys()

@@ -1,0 +1,120 @@
+"""A zip of images: its directory, and its images one by one, without unzipping it."""
+
+import collections
+import contextlib
+import errno
+import functools
+import pathlib
+import struct
+import zipfile
+from collections.abc import Sequence
+
+from preprocess.shards.decode import ENDINGS, BadImage
+from preprocess.shards.images import square_jpegs
+from preprocess.utils.errors import UserError
+from preprocess.utils.types import PathLike
+
+ENCRYPTED, IN_UTF8 = 0x1, 0x800
+# COCO's largest is under 1 MB; a member may claim far less than it unpacks to, but zipfile stops at its claim.
+MAX_FILE_SIZE = 200 * 10**6
+DISK_FAULTS = (errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ENODEV)
+# The record at a zip's end, and how far from the end it begins at most.
+END, END_SIZE, END_COMMENT = b"PK\x05\x06", 22, 65_535
+# What macOS puts beside each file.
+RESOURCES = ("__MACOSX/", "._")
+
+# name: what the image is called in records and lists. member: in the zip. attributes: a tuple of zeros and ones, empty
+# where a data set has none. archive: the path of the zip.
+Photo = collections.namedtuple("Photo", "image_id member captions archive attributes name", defaults=[(), ""])
+
+
+def list_images(zip_path: PathLike, wanted: str) -> dict[str, zipfile.ZipInfo]:
+    """Reads a zip's central directory.
+
+    Args:
+        zip_path: the archive.
+        wanted: what it should be, for errors, such as "COCO's train2017.zip".
+
+    Returns:
+        {path in the zip: `zipfile.ZipInfo`} of its images.
+
+    Raises:
+        UserError: the zip is missing, truncated, no zip, encrypted, holds no images, or two of one name.
+    """
+    path = pathlib.Path(zip_path)
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; give --zip the archive itself, such as {path / wanted.split()[-1]}.")
+    if not path.is_file():
+        raise UserError(f"{path} not found; give --zip the path of {wanted}.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+        whole = len(members) % 2**16 == _stated_count(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror or error}); put that right.") from None
+    # A damaged directory makes zipfile raise nearly anything.
+    except Exception as error:
+        raise UserError(f"{path} is not a zip or is cut short ({error}); download it again.") from None
+    if not whole:
+        raise UserError(f"{path} is damaged: its directory lacks some of its files; download it again.")
+    images = [info for info in members if _is_image(info)]
+    if not images:
+        raise UserError(f"{path} holds no {', '.join(ENDINGS[:3])} or other images; give --zip {wanted}.")
+    if any(info.flag_bits & ENCRYPTED for info in images):
+        raise UserError(f"{path} is encrypted; unpack it with its password and zip it again without one.")
+    found: dict[str, zipfile.ZipInfo] = {}
+    for info in images:
+        same = found.setdefault(_name_of(info), info)
+        if (same.CRC, same.file_size) != (info.CRC, info.file_size):
+            raise UserError(f"{path} holds two images named {info.filename}; rename one of them.")
+    return found
+
+
+def _stated_count(path: pathlib.Path) -> int:
+    """How many files a zip's last record says there are; modulo 65,536 where there are more."""
+    with open(path, "rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - END_SIZE - END_COMMENT))
+        tail = file.read()
+        [count] = struct.unpack_from("<H", tail, tail.rindex(END) + 10)
+        zip64 = tail.rfind(b"PK\x06\x06")
+        if count == 0xFFFF and zip64 >= 0:
+            [count] = struct.unpack_from("<Q", tail, zip64 + 32)
+    return count % 2**16
+
+
+def _name_of(info: zipfile.ZipInfo) -> str:
+    """A member's path; some programs write UTF-8 and do not say so."""
+    name = info.filename
+    if not info.flag_bits & IN_UTF8:
+        with contextlib.suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return name.replace("\\", "/")
+
+
+def _is_image(info: zipfile.ZipInfo) -> bool:
+    name = info.filename
+    extra = name.startswith(RESOURCES[0]) or pathlib.PurePosixPath(name).name.startswith(RESOURCES[1])
+    return not info.is_dir() and not extra and name.lower().endswith(ENDINGS)
+
+
+# One open archive a worker process.
+_open_zip = functools.cache(zipfile.ZipFile)
+
+
+def prepare(photo: Photo, sizes: Sequence[int]) -> tuple[dict[int, bytes] | None, str | None]:
+    """Reads and resizes one photograph. Returns ({size: JPEG bytes}, None) or (None, the reason it was rejected)."""
+    archive = _open_zip(photo.archive)
+    try:
+        if archive.getinfo(photo.member).file_size > MAX_FILE_SIZE:
+            return None, f"larger than {MAX_FILE_SIZE // 10**6} MB"
+        data = archive.read(photo.member)
+    # A damaged member makes zipfile and its decompressors raise nearly anything. A lost disk is not the image's fault.
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_FAULTS:
+            raise
+        return None, f"cannot be read from the zip: {error}"
+    try:
+        return square_jpegs(data, sizes), None
+    except BadImage as error:
+        return None, str(error)
