@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cvae.registry import import_models
-from preprocess.utils.errors import UserError
+from preprocess.utils.errors import UserError, first_line
 from preprocess.utils.quiet import import_keras
 
 BEST, LAST = "best.keras", "last.keras"
@@ -57,9 +57,9 @@ def load_keras(path: pathlib.Path) -> Any:
         raise
     # A damaged or foreign file makes zipfile, h5py and Keras raise nearly anything.
     except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0][:150]
         raise UserError(
-            f"{path} cannot be loaded ({reason}); if the file is damaged, put a copy of it back, or {train_anew(path)}"
+            f"{path} cannot be loaded ({first_line(error)}); if the file is damaged, put a copy of it back, or "
+            f"{train_anew(path)}"
         ) from None
 
 
@@ -74,8 +74,7 @@ def load_weights(model: Any, path: pathlib.Path, remedy: str) -> None:
     except MemoryError:
         raise
     except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0][:150]
-        raise UserError(f"{path} cannot be loaded ({reason}); {remedy}.") from None
+        raise UserError(f"{path} cannot be loaded ({first_line(error)}); {remedy}.") from None
 
 
 def save_in_half(source: pathlib.Path, path: pathlib.Path) -> None:

@@ -41,7 +41,6 @@ def check_comparison(out: pathlib.Path) -> None:
     """Raises a UserError for an output folder that holds a data set, or results that no comparison wrote."""
     if (out / MANIFEST).exists():
         raise UserError(f"{out} holds a data set; choose another --out.")
-    there = [name for name in RESULTS if (out / name).exists()]
-    remedy = f"{out} holds {there[0]}, which no comparison wrote; move it, or choose another --out" if there else ""
-    if there:
+    if there := [name for name in RESULTS if (out / name).exists()]:
+        remedy = f"{out} holds {there[0]}, which no comparison wrote; move it, or choose another --out"
         read_json(out / RESULTS[0], remedy, Comparison)

@@ -15,7 +15,7 @@ from preprocess.shards.read import load
 from preprocess.shards.records import captions_of, read_shard
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import atomic_path
-from preprocess.utils.load import read_arrays
+from preprocess.utils.load_arrays import read_arrays
 from preprocess.utils.quiet import import_tensorflow
 
 # The grid after an epoch: rows, and pictures of each prompt.

@@ -28,6 +28,7 @@ def choose_portraits(
     images: dict[str, Any],
     zip_path: PathLike,
     rows: dict[str, tuple[int, ...]],
+    known: dict[str, str],
     attributes_path: PathLike,
     limit: int | None = None,
 ) -> list[Photo]:
@@ -35,6 +36,7 @@ def choose_portraits(
 
     Args:
         images: of `preprocess.shards.write.list_images`, of `zip_path`. rows: of `read_attributes`.
+        known: of `join_names`, of both.
         attributes_path: for errors.
         limit: portraits, at most: the first of the rows.
 
@@ -44,7 +46,6 @@ def choose_portraits(
     Raises:
         UserError: no image has a row.
     """
-    known = join_names(rows, images, attributes_path)
     names = short_names(images)
     photos = [
         Photo(
@@ -59,9 +60,8 @@ def choose_portraits(
     return photos[:limit]
 
 
-def _left_out(zip_path, images, rows, attributes_path):
+def _left_out(zip_path, images, rows, known, attributes_path):
     """How many images have no row, and rows no image; and those, [(name, reason)]."""
-    known = join_names(rows, images, attributes_path)
     without_row = sorted(set(images) - set(known.values()))
     without_image = [name for name in rows if name not in known]
     statistics = {"images_without_a_row": len(without_row), "rows_without_an_image": len(without_image)}
@@ -103,7 +103,8 @@ def preprocess_celeba(
     check_numbers(sizes, shard_size, workers, limit, validation_share)
     images = list_images(zip_path, "CelebA's img_align_celeba.zip")
     rows = read_attributes(attributes)
-    photos = choose_portraits(images, zip_path, rows, attributes, limit)
+    known = join_names(rows, images, attributes)
+    photos = choose_portraits(images, zip_path, rows, known, attributes, limit)
     settings = {
         "zip": zip_path.name,
         "theme": "portraits",
@@ -114,7 +115,7 @@ def preprocess_celeba(
         "photos": fingerprint(photos, {(str(zip_path), info.filename): info for info in images.values()}),
         **share_setting(validation_share),
     }
-    statistics, left_out = _left_out(zip_path, images, rows, attributes)
+    statistics, left_out = _left_out(zip_path, images, rows, known, attributes)
 
     def describe_folder(kept):
         share = np.mean([photo.attributes for photo in kept], axis=0) if kept else np.zeros(len(ATTRIBUTES))

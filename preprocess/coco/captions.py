@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from preprocess.utils.errors import UserError
-from preprocess.utils.load import parse_json, read_bytes, read_zip_member
+from preprocess.utils.load import parse_json, read_bytes, read_zip_member, zip_names
 from preprocess.utils.types import PathLike
 
 _NEEDED = frozenset(("images", "annotations", "id", "image_id", "file_name", "caption"))
@@ -107,19 +107,16 @@ def _needed(entry):
 
 def _read_json(path, member, zip_stem):
     remedy = "give --captions a captions_train2017.json, or download it again"
-    data = None if member else read_bytes(path, remedy)
-    if data is None or data.startswith(b"PK"):
+    if member or zipfile.is_zipfile(path):
         data = read_zip_member(path, member or _member_of(path, zip_stem), "give --captions the captions' JSON file")
+    else:
+        data = read_bytes(path, remedy)
     return parse_json(data, path, remedy, object_hook=_needed)
 
 
 def _member_of(path, zip_stem):
     """The captions in a zip that belong to the images' zip."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except Exception as error:
-        raise UserError(f"{path} cannot be read ({error}); download it again.") from None
+    names = zip_names(path, "download it again")
     found = {pathlib.PurePosixPath(name).name: name for name in names}
     found = {file: name for file, name in found.items() if re.fullmatch(r"captions_.*\.json", file)}
     if f"captions_{zip_stem}.json" in found:

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from preprocess.utils.load import read_arrays
+from preprocess.utils.load_arrays import read_arrays
 
 WEIGHTS = pathlib.Path(__file__).with_name("efficientnet_lite0.npz")
 # (repeats, kernel, stride of the first, expansion, channels) of the stages.

@@ -10,7 +10,7 @@ import numpy as np
 from preprocess.photographs.tokenizer import tokenize
 from preprocess.shards.images import as_image
 from preprocess.utils.files import atomic_path
-from preprocess.utils.load import read_arrays
+from preprocess.utils.load_arrays import read_arrays
 from preprocess.utils.quiet import import_keras
 
 WEIGHTS = pathlib.Path(__file__).with_name("encoder.npz")

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from preprocess.utils.errors import first_line
+
 # As much as a good camera's, 150 MB decoded; far more in one small file is a decompression bomb.
 MAX_PIXELS = 50_000_000
 MIN_SIDE = 16
@@ -80,8 +82,7 @@ def decode(data: bytes, smallest: int | None = None) -> Any:
         raise BadImage("not an image") from None
     # Damaged files make decoders raise nearly anything.
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadImage(f"damaged: {reason}") from None
+        raise BadImage(f"damaged: {first_line(error)}") from None
 
 
 def _check_size(width, height):

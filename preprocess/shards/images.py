@@ -22,13 +22,17 @@ def largest_square(image: Any) -> Any:
     return image.crop((left, top, left + side, top + side))
 
 
+def _square(image, size):
+    return largest_square(image).resize((size, size), Image.BICUBIC)
+
+
 def square_image(data: bytes, size: int) -> Any:
     """An image's bytes as an upright RGB PIL image of size x size pixels, its largest centred square.
 
     Raises:
         BadImage: see `decode`.
     """
-    return largest_square(decode(data)).resize((size, size), Image.BICUBIC)
+    return _square(decode(data), size)
 
 
 def square_jpegs(data: bytes, sizes: Sequence[int]) -> dict[int, bytes]:
@@ -59,7 +63,7 @@ def square_jpegs(data: bytes, sizes: Sequence[int]) -> dict[int, bytes]:
 
 def read_square(path: PathLike, size: int) -> Any:
     """A user's image file as a square `PIL.Image` of `size` px; see `read_image`."""
-    return largest_square(read_image(path)).resize((size, size), Image.BICUBIC)
+    return _square(read_image(path), size)
 
 
 def read_image(path: PathLike) -> Any:

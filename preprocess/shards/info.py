@@ -4,9 +4,9 @@ import dataclasses
 import pathlib
 
 from preprocess.embedding.process import EncoderRecord
-from preprocess.shards.records import check_counts
+from preprocess.shards.records import check_shards
 from preprocess.utils.errors import UserError
-from preprocess.utils.folders import check_shards, read_manifest
+from preprocess.utils.folders import read_manifest
 from preprocess.utils.types import PathLike
 
 MADE_BY = "python clip_wrapper.py data/bucolic/shards"
@@ -89,7 +89,6 @@ def read_info(folder: PathLike, embedded: bool = True) -> DataInfo:
         else:
             made_by = f"python clip_wrapper.py SHARDS --clip {manifest['clip_spec']} --out {folder}"
         check_shards(folder, manifest["shards"], made_by)
-        check_counts(folder, manifest["shards"], made_by)
         return _info_of(folder, manifest)
     except (KeyError, TypeError) as error:
         raise UserError(f"{folder}'s manifest is damaged ({error}); make the folder again with `{MADE_BY}`.") from None

@@ -26,6 +26,7 @@ from preprocess.embedding.patches import DIM, GRID
 from preprocess.shards.decode import JPEG_START, BadImage, decode
 from preprocess.utils.command import reason_of
 from preprocess.utils.errors import UserError
+from preprocess.utils.files import is_whole
 from preprocess.utils.options import VALIDATION_SHARE
 from preprocess.utils.types import PathLike
 
@@ -149,12 +150,15 @@ def _count(path: pathlib.Path, size: int, changed: int) -> int:
     return count
 
 
-def check_counts(folder: PathLike, shards: Mapping[str, Mapping[str, int]], made_by: str) -> None:
-    """Raises a UserError unless each shard of a manifest's {name: {"count", "bytes"}} holds so many records."""
+def check_shards(folder: PathLike, shards: Mapping[str, Mapping[str, int]], made_by: str) -> None:
+    """Raises a UserError unless a folder holds every shard of its manifest's {name: {"count", "bytes"}}, whole."""
     for name, shard in shards.items():
         path = pathlib.Path(folder) / name
-        status = path.stat()
-        if _count(path, status.st_size, status.st_mtime_ns) != shard["count"]:
+        if not is_whole(path, shard["bytes"]):
+            raise UserError(
+                f"{folder} lacks {name} or has only a part of it; make it again, which mends that: `{made_by}`."
+            )
+        if _count(path, shard["bytes"], path.stat().st_mtime_ns) != shard["count"]:
             raise UserError(
                 f"{path} does not hold its {shard['count']:,} records; delete it and run `{made_by}` again."
             )

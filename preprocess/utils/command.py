@@ -16,10 +16,6 @@ from preprocess.utils.types import PathLike
 INTERRUPTED, REFUSED = 130, 2
 # What a system sends to have a process end: a scheduler, a closed terminal.
 ENDING_SIGNALS = ("SIGTERM", "SIGHUP")
-# The folders that work is under way in, the innermost last, and how many of them there are: after an error the list
-# stays as it was, for `sentence_of`.
-_places: list[str] = []
-_depth = 0
 # Of TensorFlow's messages: where in a graph an error came up.
 _PLACES_IN_GRAPHS = re.compile(r"\[\[.*?\]\]|\[Op:.*?\]|\{\{.*?\}\}")
 _HEADINGS = ("Graph execution error", "Detected at node", "Stack trace", "Error occurred when", "File ", "<st")
@@ -33,16 +29,13 @@ class Ended(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def working_in(folder: PathLike) -> Iterator[None]:
-    """Has errors that end this work say where its finished parts are."""
-    global _depth
-    del _places[_depth:]
-    _places.append(str(folder))
-    _depth += 1
+    """Has errors that end this work say where its finished parts are; the innermost folder counts."""
     try:
         yield
-    finally:
-        _depth -= 1
-    del _places[_depth:]
+    except BaseException as error:
+        if not hasattr(error, "folder"):
+            error.folder = str(folder)  # type: ignore[attr-defined]
+        raise
 
 
 def sentence_of(error: BaseException, again: str) -> str | None:
@@ -55,7 +48,7 @@ def sentence_of(error: BaseException, again: str) -> str | None:
     """
     if isinstance(error, UserError):
         return str(error)
-    kept = f"what is finished in {_places[-1]} is kept; " if _places else ""
+    kept = f"what is finished in {error.folder} is kept; " if hasattr(error, "folder") else ""
     if isinstance(error, KeyboardInterrupt):
         by = f" by {error}" if isinstance(error, Ended) else ""
         return f"interrupted{by}; {kept}{again}."

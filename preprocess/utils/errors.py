@@ -24,6 +24,11 @@ def check_whole(option: str, number: Any, least: int, most: int | None = None) -
         raise UserError(f"--{option} must be a whole number{range_in_words(least, most)}.")
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of a library's says, in a line of 150 letters at most; its kind where it says nothing."""
+    return (str(error) or type(error).__name__).splitlines()[0][:150]
+
+
 def counted(number: Any, noun: str) -> str:
     """A number with its noun: "1 image", "2 images"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from preprocess.utils.command import working_in
 from preprocess.utils.errors import UserError
-from preprocess.utils.files import PARTIAL, as_json, check_inputs_outside, check_no_file, is_whole, write_json
+from preprocess.utils.files import PARTIAL, as_json, check_inputs_outside, check_no_file, write_json
 from preprocess.utils.load import read_json
 from preprocess.utils.types import PathLike
 
@@ -46,15 +46,6 @@ class Manifest(TypedDict):
     patches: NotRequired[int]
     drawn_by: NotRequired[str | None]
     scenes: NotRequired[int]
-
-
-def check_shards(folder: PathLike, shards: dict[str, dict[str, int]], made_by: str) -> None:
-    """Raises a UserError unless a folder holds every shard of its manifest's {name: {"count", "bytes"}}, whole."""
-    for name, shard in shards.items():
-        if not is_whole(pathlib.Path(folder) / name, shard["bytes"]):
-            raise UserError(
-                f"{folder} lacks {name} or has only a part of it; make it again, which mends that: `{made_by}`."
-            )
 
 
 def read_manifest(folder: PathLike, made_by: str) -> dict[str, Any]:

@@ -1,5 +1,9 @@
-"""The one way in which files are read, a function a format: what is damaged is named, and never a traceback."""
+"""The one way in which files are read, a function a format: what is damaged is named, and never a traceback.
 
+Arrays have a module of their own, since command lines need these before they need NumPy.
+"""
+
+import contextlib
 import csv
 import io
 import json
@@ -7,12 +11,10 @@ import math
 import pathlib
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
-
-from preprocess.utils.errors import UserError
+from preprocess.utils.errors import UserError, first_line
 from preprocess.utils.types import PathLike
 
 GZIP = b"\x1f\x8b"
@@ -103,32 +105,6 @@ def read_json(path: PathLike, remedy: str, schema: Any = None, **options: Any) -
     return parse_json(read_bytes(path, remedy), path, remedy, schema, **options)
 
 
-def read_arrays(path: PathLike, dimensions: Mapping[str, int], remedy: str) -> dict[str, np.ndarray]:
-    """The arrays of a `.npz` file; nothing is unpickled.
-
-    Args:
-        path: the file. dimensions: {name: how many dimensions it has} of arrays that must be there. remedy: see
-            `read_bytes`.
-
-    Raises:
-        UserError: the file is not there or damaged, lacks an array, has another shape, or numbers that are not finite.
-    """
-    data = read_bytes(path, remedy)
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    # A full memory comes of a damaged header too.
-    except Exception as error:
-        raise UserError(f"{path} is damaged ({_reason(error)}); {remedy}.") from None
-    for name, count in dimensions.items():
-        if name not in arrays or arrays[name].ndim != count:
-            found = f"{arrays[name].ndim} dimensions in" if name in arrays else "no"
-            raise UserError(f"{path} is damaged ({found} {name}); {remedy}.")
-        if arrays[name].dtype.kind == "f" and not np.isfinite(arrays[name]).all():
-            raise UserError(f"{path} is damaged (numbers that are not finite in {name}); {remedy}.")
-    return arrays
-
-
 def read_table(path: PathLike, remedy: str, columns: Iterable[str] = ()) -> list[dict[str, str]]:
     """The rows of a CSV file, as its header names them.
 
@@ -159,14 +135,28 @@ def read_zip_member(path: PathLike, member: str, remedy: str) -> bytes:
     Raises:
         UserError: the zip cannot be read, or lacks it.
     """
+    with _open_zip(path, remedy) as archive:
+        if member not in archive.namelist():
+            raise UserError(f"{path} holds no {member}; {remedy}.")
+        return archive.read(member)
+
+
+def zip_names(path: PathLike, remedy: str) -> list[str]:
+    """The names of a zip's files. Raises a UserError where it cannot be read."""
+    with _open_zip(path, remedy) as archive:
+        return archive.namelist()
+
+
+@contextlib.contextmanager
+def _open_zip(path: PathLike, remedy: str) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
-            return archive.read(member)
-    except KeyError:
-        raise UserError(f"{path} holds no {member}; {remedy}.") from None
+            yield archive
+    except UserError:
+        raise
     # A damaged zip makes zipfile and its decompressors raise nearly anything.
     except Exception as error:
-        raise UserError(f"{path} cannot be read ({_reason(error)}); {remedy}.") from None
+        raise UserError(f"{path} cannot be read ({first_line(error)}); {remedy}.") from None
 
 
 def gunzip(data: bytes, name: PathLike, most: int, remedy: str) -> bytes:
@@ -192,7 +182,3 @@ def to_number(text: str) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
-
-
-def _reason(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:150]

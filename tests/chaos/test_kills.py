@@ -145,6 +145,7 @@ def test_killed_at_random_moments_and_run_again(inputs, tmp_path, what):
             shutil.copytree(inputs / "train", place / "train")
     seconds = finish(commands(inputs, whole)[what])
     hit = run_under_fire(commands(inputs, killed)[what], seconds, lot, KILLS)
+    assert hit, "no moment was within its time"
     finish(commands(inputs, killed)[what])
     folder = FOLDERS.get(what, what)
     COMPARE.get(what, same_run)(whole / folder, killed / folder)

@@ -27,7 +27,7 @@ from preprocess.shards.decode import BadImage, decode
 from preprocess.shards.records import add_embeddings, captions_of, embeddings_of, encode, image_of, read_shard
 from preprocess.utils.errors import UserError
 from preprocess.utils.folders import MANIFEST, read_manifest
-from preprocess.utils.load import read_arrays
+from preprocess.utils.load_arrays import read_arrays
 from preprocess.utils.quiet import import_keras
 
 # Seconds and bytes that one file may cost.

@@ -50,6 +50,11 @@ def test_importing_it_loads_no_framework():
     assert not {"tensorflow", "keras", "torch", "numpy"} & set(command("-c", code).stdout.split())
 
 
+def test_its_help_loads_no_framework_and_no_numpy():
+    code = "import sys, cvae.cli; cvae.cli.build_parser(); print(*{name.split('.')[0] for name in sys.modules})"
+    assert not {"tensorflow", "keras", "torch", "numpy", "pydantic"} & set(command("-c", code).stdout.split())
+
+
 @pytest.mark.slow
 def test_pip_installs_the_commands(tmp_path):
     """From a copy, since a build leaves folders behind."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from preprocess.embedding.clip_model import import_torch
 from preprocess.utils.errors import UserError
-from preprocess.utils.load import read_arrays
+from preprocess.utils.load_arrays import read_arrays
 from preprocess.utils.types import PathLike
 
 # The networks of a state dict, and their layers in the order in which `cvae.systems.digits.model` makes them.

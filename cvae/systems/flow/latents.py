@@ -14,7 +14,7 @@ from preprocess.shards.info import DataInfo
 from preprocess.shards.records import attributes_in, embeddings_of, image_of, patches_of, read_shard
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import atomic_path, sha256, write_text
-from preprocess.utils.load import read_arrays
+from preprocess.utils.load_arrays import read_arrays
 from preprocess.utils.progress import progress_bar
 from preprocess.utils.quiet import import_tensorflow
 from preprocess.utils.types import PathLike

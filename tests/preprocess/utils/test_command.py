@@ -53,9 +53,9 @@ def test_what_is_a_users_to_put_right_becomes_a_sentence(error, sentence):
 
 
 def test_the_sentence_names_the_folder_that_work_was_under_way_in():
-    with pytest.raises(KeyboardInterrupt), working_in("runs/mine"), working_in("runs/mine/autoencoder"):
+    with pytest.raises(KeyboardInterrupt) as caught, working_in("runs/mine"), working_in("runs/mine/autoencoder"):
         raise KeyboardInterrupt
-    found = sentence_of(KeyboardInterrupt(), AGAIN)
+    found = sentence_of(caught.value, AGAIN)
     assert found == "interrupted; what is finished in runs/mine/autoencoder is kept; run it again."
     with working_in("runs/other"):
         pass

@@ -7,7 +7,8 @@ import pytest
 from typing_extensions import TypedDict
 
 from preprocess.utils.errors import UserError
-from preprocess.utils.load import gunzip, read_arrays, read_json, read_table, read_text
+from preprocess.utils.load import gunzip, read_json, read_table, read_text
+from preprocess.utils.load_arrays import read_arrays
 from tests.helpers import ROOT
 
 
@@ -113,7 +114,7 @@ READERS = {
         "preprocess/utils/quiet.py",
         "cvae/notebook_tools/setup.py",
     ),
-    "np.load": ("preprocess/utils/load.py", "preprocess/photographs/train_encoder.py"),
+    "np.load": ("preprocess/utils/load_arrays.py", "preprocess/photographs/train_encoder.py"),
     "csv.reader": ("preprocess/celeba/table.py",),
     "csv.DictReader": ("preprocess/utils/load.py",),
     "pickle.load": ("preprocess/embedding/process.py",),
