@@ -9,7 +9,7 @@ from preprocess.utils.errors import UserError
 from preprocess.utils.files import write_text
 from preprocess.utils.load import read_table, to_number
 
-LOG = "log.csv"
+LOG, CURVES = "log.csv", "loss.png"
 # Columns of log.csv that say how training went, and not how good the model is.
 GAUGES = ("learning_rate", "gradient_norm", "parameter_norm", "seconds", "images_per_second", "peak_memory_mb")
 

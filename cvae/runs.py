@@ -253,9 +253,13 @@ def is_run(folder: pathlib.Path) -> bool:
 
 def has_work(folder: pathlib.Path) -> bool:
     """Whether a run folder holds what must not be lost: finished epochs, a model, or what was drawn with it."""
-    return folder.is_dir() and any(
-        entry.name not in SCAFFOLD and not entry.name.startswith(PARTIAL) for entry in folder.iterdir()
-    )
+    return bool(work_in(folder))
+
+
+def work_in(folder: pathlib.Path) -> set[str]:
+    """The names of what a run folder holds beyond what a training leaves before its first epoch is finished."""
+    entries = folder.iterdir() if folder.is_dir() else ()
+    return {entry.name for entry in entries if entry.name not in SCAFFOLD and not entry.name.startswith(PARTIAL)}
 
 
 def _read_config(folder: pathlib.Path) -> dict[str, Any]:

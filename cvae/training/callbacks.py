@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from cvae.keras_files import BEST, LAST, save_without_optimizer
-from cvae.log import GAUGES, best_epoch, write_log
+from cvae.log import CURVES, GAUGES, best_epoch, write_log
 from cvae.nn.ema import averaged_weights
 from cvae.utils.plots import save_curves, save_grid
 from preprocess.utils.errors import UserError
@@ -100,7 +100,7 @@ def peak_memory() -> float | None:
 
 
 class RunWriter(keras.callbacks.Callback):
-    """After each epoch writes loss.png, best.keras if it is the best, log.csv, and last.keras last of all.
+    """After each epoch writes loss.png, log.csv, best.keras if it is the best, and last.keras last of all.
 
     Args:
         run: the run folder.
@@ -118,14 +118,14 @@ class RunWriter(keras.callbacks.Callback):
             raise UserError(f"{broken[0]} is {row[broken[0]]} in epoch {epoch + 1}; try a lower --learning-rate.")
         self.history.append(row)
         losses = [{name: row[name] for name in row if name not in GAUGES} for row in self.history]
-        save_curves(self.run / "loss.png", losses)
+        save_curves(self.run / CURVES, losses)
         # Written first and named last, so that a kill hardly ever comes between the files.
         with atomic_path(self.run / LAST) as last:
             self.model.save(last)
+            write_log(self.run, self.history)
             if best_epoch(self.history) is row:
                 with atomic_path(self.run / BEST) as best, averaged_weights(self.model):
                     self.plain = save_without_optimizer(self.model, best, self.plain)
-            write_log(self.run, self.history)
 
 
 class Interrupt(keras.callbacks.Callback):

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from cvae.keras_files import BEST, LAST
-from cvae.log import LOG, Row, read_log
+from cvae.log import CURVES, LOG, Row, read_log
 from cvae.registry import find_variant, resolve, split_options
-from cvae.runs import CONFIG, Run, has_work, is_run
+from cvae.runs import CONFIG, Run, has_work, is_run, work_in
 from cvae.training.settings import NAMES, Settings, check_given
 from cvae.training.task import Task
 from preprocess.utils.errors import UserError, counted
@@ -59,10 +59,21 @@ def open_training(
 
 def _check_whole(run: Run) -> None:
     """Raises a UserError for a run that has lost a file that going on needs."""
+    if _ended_in_first_epoch(run):
+        return
     for name in (LAST, BEST):
         run.find_model(name)
     if not (run.folder / LOG).is_file():
         raise UserError(f"{run} has lost its {LOG}; put it back, or begin anew with --overwrite.")
+
+
+def _ended_in_first_epoch(run: Run) -> bool:
+    """Whether a training ended while it wrote the files of its first epoch, last.keras last of all.
+
+    That epoch is trained again. A model without its log was not left so, nor was a run that has drawn.
+    """
+    found = work_in(run.folder)
+    return found <= {CURVES, LOG, BEST} and (BEST not in found or LOG in found) and len(run.log()) <= 1
 
 
 def _open_run(folder: pathlib.Path, overwrite: bool) -> Run | None:

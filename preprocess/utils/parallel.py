@@ -41,6 +41,22 @@ def _leave_with_parent():
 
 
 @contextlib.contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Holds Ctrl-C back; processes that are started meanwhile never see it, and leave it to their parent.
+
+    A worker ignores it once it runs, but may be interrupted before, while it imports, with a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
 def _without_main() -> Iterator[None]:
     """Hides the script that runs from processes that are started.
 
@@ -79,7 +95,7 @@ def ordered_map(function: Callable[..., Any], items: Iterable[Any], workers: int
     started: set[Any] = set()
     try:
         for group in _grouped(items, chunk):
-            with _without_main():
+            with _without_main(), _without_ctrl_c():
                 pending.append(pool.submit(_apply, function, group))
             started |= set(multiprocessing.active_children()) - others if len(started) < workers else set()
             if len(pending) >= AHEAD * workers:

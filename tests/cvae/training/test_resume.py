@@ -149,6 +149,17 @@ def test_a_run_that_has_lost_a_file_is_never_begun_anew_unasked(run, embedded, t
     assert sorted(damaged.rglob("*")) == before
 
 
+@pytest.mark.parametrize("written", [(), (LOG,), (LOG, BEST)])
+def test_a_training_ended_while_its_first_epoch_was_written_goes_on(embedded, tmp_path, written):
+    """The files of an epoch are written in an order; a kill may come between any two."""
+    folder = tmp_path / "run"
+    train_one_epoch(embedded, folder)
+    for name in {LOG, BEST, LAST} - set(written):
+        (folder / name).unlink()
+    assert [row["epoch"] for row in train(None, None, folder, resume=True)] == [1, 2]
+    assert (folder / LAST).is_file() and (folder / BEST).is_file()
+
+
 def test_a_run_whose_model_is_cut_short_is_not_called_trained(run, tmp_path):
     damaged = shutil.copytree(run, tmp_path / "run")
     (damaged / BEST).write_bytes((run / BEST).read_bytes()[:1000])

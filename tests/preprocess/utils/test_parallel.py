@@ -26,6 +26,15 @@ def fail(number):
     raise ValueError(number)
 
 
+def held_back(number):
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="needs signal masks")
+def test_workers_are_born_without_ctrl_c():
+    assert all(ordered_map(held_back, range(4), workers=2, chunk=1)) and not held_back(0)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_results_keep_the_order_of_the_items(workers):
     assert list(ordered_map(square, range(100), workers, chunk=3)) == [number**2 for number in range(100)]
