@@ -1,4 +1,5 @@
 import base64
+import html.parser
 import io
 import json
 import pathlib
@@ -67,6 +68,26 @@ def test_a_page_needs_nothing_else_and_asks_all_questions(page):
     for trial in found["trials"]:
         side = 3 * (128 + 6) if trial["question"] == "diversity" else 128
         assert [decoded(image).size for image in trial["images"]] == [(side, side)] * 2
+
+
+class Tags(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+
+
+def test_html_in_a_prompt_is_text_on_the_page(page):
+    prompt = "<img src=x onerror=alert(1)> </script><script>alert(2)</script>"
+    _, text, _ = page(pairs=1, prompts=(prompt,))
+    tags = Tags()
+    tags.feed(text)
+    assert [tag for tag, _ in tags.found].count("script") == 1
+    assert not any("onerror" in attributes for _, attributes in tags.found)
+    # Nor does the page's own script make elements of text.
+    assert not any(word in text for word in ("innerHTML", "insertAdjacentHTML", "document.write", "eval("))
 
 
 def test_each_side_shows_the_run_that_it_stands_for_and_as_often_as_the_other(page):
