@@ -33,16 +33,13 @@ def rewrite(source, target, change):
             new.writestr(name, json.dumps(change(json.loads(data))) if name == "config.json" else data)
 
 
-def test_no_lambda_layer_of_a_model_file_runs(tmp_path):
+def test_no_lambda_layer_of_a_model_file_runs(tmp_path, monkeypatch):
     mark = tmp_path / "ran"
-
-    def harm(x, path=str(mark)):
-        open(path, "w").close()
-        return x
-
+    monkeypatch.setenv("MARK", str(mark))
     inputs = keras.Input((2,))
-    keras.Model(inputs, keras.layers.Lambda(harm, output_shape=(2,))(inputs)).save(tmp_path / "model.keras")
-    mark.unlink(missing_ok=True)
+    harm = keras.layers.Lambda(lambda x: [x, __import__("pathlib").Path(__import__("os").environ["MARK"]).touch()][0])
+    keras.Model(inputs, harm(inputs)).save(tmp_path / "model.keras")
+    mark.unlink()
     with pytest.raises(UserError, match="model.keras cannot be loaded"):
         load_keras(tmp_path / "model.keras")
     assert not mark.exists()

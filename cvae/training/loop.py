@@ -15,7 +15,7 @@ from cvae.sampling.prompts import check_prompts
 from cvae.training.resume import load_last, open_training
 from cvae.training.settings import warn_of_few_steps
 from cvae.training.task import Task
-from preprocess.utils.command import reason_of
+from preprocess.utils.command import reason_of, working_in
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import as_json
 from preprocess.utils.folders import is_fresh, remove_folder, sole_use
@@ -68,6 +68,7 @@ def train(
     warn_of_few_steps(task.variant, task.settings, task.steps)
     with contextlib.ExitStack() as held:
         held.enter_context(sole_use(folder))
+        held.enter_context(working_in(folder))
         run = _open_folder(folder, task, begun, overwrite, held)
         task.train_earlier_stages(run)
         # The bar is shown while encoder and model are loaded, which takes some seconds.

@@ -10,6 +10,7 @@ from cvae.runs import CONFIG, Run
 from cvae.training.callbacks import RunWriter
 from cvae.training.loop import train
 from cvae.training.resume import open_training
+from preprocess.utils.command import sentence_of
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import write_json
 from tests.helpers import (
@@ -29,8 +30,9 @@ def train_one_epoch(embedded, run):
     def interrupt(run):
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as caught:
         train("64-image", embedded, run, SMALL, on_epoch=interrupt)
+    assert sentence_of(caught.value, "run it again") == f"interrupted; what is finished in {run} is kept; run it again."
 
 
 def test_a_resumed_run_ends_as_an_undisturbed_one(run, embedded, tmp_path):
