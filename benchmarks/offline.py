@@ -23,6 +23,7 @@ from PIL import Image
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
+from preprocess.shards.decode import decode
 from preprocess.utils.command import run_command
 from preprocess.utils.errors import summary
 
@@ -67,18 +68,26 @@ def coco_sized_archive(folder, count=118_287):
     return path
 
 
-def _decode(data, count):
+def _by_pillow(data):
+    return Image.open(io.BytesIO(data)).convert("RGB")
+
+
+def _to_largest(data):
+    return decode(data, max(SIZES))
+
+
+def _decode(decoder, data, count):
     start = time.perf_counter()
     for index in range(count):
-        Image.open(io.BytesIO(data[index % len(data)])).convert("RGB")
+        decoder(data[index % len(data)])
     return count / (time.perf_counter() - start)
 
 
-def decode_alone(data, cores, count=600):
+def decode_alone(data, cores, decoder=_by_pillow, count=600):
     """Images a second for decoding to RGB and nothing else, by a process a core: what the machine itself can do."""
     with on_cores(cores), multiprocessing.get_context("spawn").Pool(cores) as pool:
-        pool.starmap(_decode, [(data, 20)] * cores, chunksize=1)
-        return sum(pool.starmap(_decode, [(data, count)] * cores, chunksize=1))
+        pool.starmap(_decode, [(decoder, data, 20)] * cores, chunksize=1)
+        return sum(pool.starmap(_decode, [(decoder, data, count)] * cores, chunksize=1))
 
 
 @contextlib.contextmanager
@@ -151,15 +160,18 @@ def main():
             ceiling = decode_alone(data, 1)
             one = arguments.count / seconds(zip_path, folder / f"one-{turn}", workers=1, cores=1)
             two = arguments.count / seconds(zip_path, folder / f"two-{turn}", workers=2, cores=2)
-            rounds.append((ceiling, one, decode_alone(data, 2), two, decode_alone(data, 1)))
+            strict, smaller = decode_alone(data, 1, decode), decode_alone(data, 1, _to_largest)
+            rounds.append((ceiling, strict, smaller, one, decode_alone(data, 2), two, decode_alone(data, 1)))
         memory = peak_memory(zip_path, folder / "memory", "--limit", "1500")
     with tempfile.TemporaryDirectory() as folder:
         large_memory = peak_memory(coco_sized_archive(folder), pathlib.Path(folder) / "out")
-    before, one, ceiling_two, two, after = np.array(rounds).T
+    before, strict, smaller, one, ceiling_two, two, after = np.array(rounds).T
     ceiling = (before + after) / 2
     print(f"{'':<44} {'images/s':>9} {'ratio':>7}")
     for name, rates, beside in (
-        ("decoding alone, one core", ceiling, ceiling),
+        ("decoding alone by Pillow, one core", ceiling, ceiling),
+        ("by preprocess.shards.decode, strictly", strict, ceiling),
+        ("the same, to 224 px or more", smaller, ceiling),
         ("64, 128 and 224 px written, one core", one, ceiling),
         ("decoding alone on two cores, beside one", ceiling_two, ceiling),
         ("all of it on two cores, beside one", two, one),
