@@ -119,6 +119,13 @@ def _end(number: int, frame: Any) -> None:
     raise Ended(signal.Signals(number).name)
 
 
+def _interruption_behind(error: BaseException | None) -> BaseException | None:
+    """The interruption that an error comes of; within a library's import one ends as an ImportError, say."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error
+
+
 def run_command(main: Callable[[], Any], again: str = "run the same command again to go on") -> None:
     """Runs a command line's `main`; on an error of `sentence_of` exits with it: code 2, or 130 after Ctrl-C."""
     _prepare()
@@ -130,7 +137,8 @@ def run_command(main: Callable[[], Any], again: str = "run the same command agai
         # Nobody reads any more, as after `| head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(128 + 13)
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as caught:
+        error = _interruption_behind(caught) or caught
         sentence = sentence_of(error, again)
         if not sentence:
             raise

@@ -92,6 +92,15 @@ def test_signals_end_a_command_with_one_sentence(name, code):
     assert said.startswith("error: interrupted") and said.count("\n") == 1
 
 
+@pytest.mark.parametrize(("raised", "code"), [("KeyboardInterrupt()", 130), ("Ended('SIGTERM')", 2)])
+@pytest.mark.parametrize("kind", ["ImportError('initialization failed')", "UserError('It is damaged.')"])
+def test_an_interruption_that_a_library_takes_for_an_error_is_one(raised, code, kind):
+    """As pybind11 does while a module of TensorFlow's is initialised."""
+    process = command("-c", TAKES.format(raised, kind))
+    assert process.returncode == code and process.stderr.startswith("error: interrupted"), process.stderr
+    assert process.stderr.count("\n") == 1
+
+
 def test_where_hangups_are_ignored_they_are(tmp_path):
     process = subprocess.Popen(["nohup", sys.executable, "-c", WAITS], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "ready\n"
@@ -102,6 +111,10 @@ def test_where_hangups_are_ignored_they_are(tmp_path):
     process.wait()
 
 
+TAKES = (
+    "from preprocess.utils.command import Ended, run_command\nfrom preprocess.utils.errors import UserError\n"
+    "def main():\n    try:\n        raise {}\n    except BaseException:\n        raise {}\nrun_command(main)"
+)
 SAYS = (
     "import sys\nfrom preprocess.utils.command import run_command\n"
     "def main():\n    print('K\\u00fche')\n    print('note', file=sys.stderr)\n    open({!r}, 'w').write('done')\n"
