@@ -30,7 +30,9 @@ def export(run: Run, name: str) -> None:
     with atomic_path(folder / BEST) as partial:
         save_in_half(run.find_model(), partial)
     write_log(folder, run.log())
-    write_json(folder / CONFIG, run.config | {"data": DATA})
+    # Nor has anybody the run that it began with.
+    options = {name: value for name, value in run.config.get("options", {}).items() if name != "init"}
+    write_json(folder / CONFIG, run.config | {"data": DATA, "options": options})
 
 
 def main() -> None:

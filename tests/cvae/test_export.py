@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -12,7 +13,10 @@ from preprocess.utils.errors import UserError
 
 def test_a_run_comes_along_in_half_its_size_and_draws_the_same(run, tmp_path, monkeypatch):
     monkeypatch.setattr(cvae.export, "FOLDER", tmp_path)
-    export(Run(run), "mine")
+    began = Run(shutil.copytree(run, tmp_path / "run"))
+    began.update(options={"init": str(run)})
+    export(began, "mine")
+    assert json.loads((tmp_path / "mine" / "run.json").read_text())["options"] == {}
     assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == ["best.keras", "log.csv", "run.json"]
     assert (tmp_path / "mine" / "best.keras").stat().st_size < 0.6 * (run / "best.keras").stat().st_size
     assert json.loads((tmp_path / "mine" / "run.json").read_text())["data"] == cvae.export.DATA
