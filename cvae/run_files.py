@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import PARTIAL
+from preprocess.utils.folders import STRAY
 
 # All files that a run may hold, as pathlib has them, and its autoencoder, a run of its own.
 FILES = re.compile(
@@ -33,6 +34,7 @@ class SettingsConfig(TypedDict):
     batch_size: int
     epochs: int
     seed: int
+    extended: NotRequired[list[int]]
 
 
 class Config(TypedDict):
@@ -48,6 +50,7 @@ class Config(TypedDict):
 class EmbeddedConfig(Config):
     """What the run.json of a training on embedded shards holds."""
 
+    data: str  # type: ignore[misc]
     clip: ClipConfig
     clip_spec: str
     precision: str
@@ -57,6 +60,9 @@ class EmbeddedConfig(Config):
 def check_only_a_runs(folder: pathlib.Path) -> None:
     """Raises a UserError for a folder that holds what is no run's, and so must not be removed."""
     for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if not path.is_dir() and not FILES.fullmatch(name.removeprefix("autoencoder/")):
+        own = path.relative_to(folder)
+        if path.is_dir() or not set(STRAY).isdisjoint(own.parts):
+            continue
+        name = own.as_posix()
+        if not FILES.fullmatch(name.removeprefix("autoencoder/")):
             raise UserError(f"{folder} holds {name}, which is none of a run's files; move it, or name another --run.")

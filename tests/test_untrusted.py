@@ -48,17 +48,9 @@ def test_no_lambda_layer_of_a_model_file_runs(tmp_path, monkeypatch):
     assert mark.exists()
 
 
-@pytest.mark.parametrize(
-    "named",
-    [
-        {"module": "subprocess", "class_name": "Popen", "config": {"args": "touch {mark}", "shell": True}},
-        {"module": "builtins", "class_name": "function", "config": "exec"},
-        {"module": "os", "class_name": "function", "config": "system"},
-    ],
-)
-def test_no_function_that_a_model_file_names_is_called(run, tmp_path, named):
+def test_nothing_that_a_model_file_names_is_called(run, tmp_path):
     mark = tmp_path / "ran"
-    place = json.loads(json.dumps(named).replace("{mark}", str(mark)))
+    place = {"module": "subprocess", "class_name": "Popen", "config": {"args": f"touch {mark}", "shell": True}}
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / CONFIG).write_bytes((run / CONFIG).read_bytes())

@@ -16,6 +16,7 @@ from cvae.keras_files import BEST, LAST, save_without_optimizer
 from cvae.log import CURVES, GAUGES, best_epoch, write_log
 from cvae.nn.ema import averaged_weights
 from cvae.utils.plots import save_curves, save_grid
+from preprocess.utils.command import ENDING_SIGNALS
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import atomic_path
 from preprocess.utils.progress import is_terminal
@@ -129,33 +130,41 @@ class RunWriter(keras.callbacks.Callback):
 
 
 class Interrupt(keras.callbacks.Callback):
-    """Ends a training at Ctrl-C where Keras swallows it: on JAX a training waits in a bare `except` for each step."""
+    """Ends a training at a signal that Keras swallows: on JAX a training waits in a bare `except` for each step."""
 
     def __init__(self):
         super().__init__()
-        self.caught = False
+        self.caught: KeyboardInterrupt | None = None
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        """Notes each Ctrl-C that comes meanwhile, and handles it as before; in the main thread, which alone can."""
-        before = signal.getsignal(signal.SIGINT)
-        if not callable(before) or threading.current_thread() is not threading.main_thread():
+        """Notes what a signal's handler raises meanwhile; in the main thread, which alone can."""
+        if threading.current_thread() is not threading.main_thread():
             yield
             return
+        numbers = [getattr(signal, name) for name in ("SIGINT", *ENDING_SIGNALS) if hasattr(signal, name)]
+        before: dict[int, Any] = {number: signal.getsignal(number) for number in numbers}
 
         def note(number, frame):
-            self.caught = True
-            before(number, frame)
+            try:
+                before[number](number, frame)
+            except KeyboardInterrupt as interruption:
+                self.caught = interruption
+                raise
 
-        signal.signal(signal.SIGINT, note)
+        for number, handler in before.items():
+            if callable(handler):
+                signal.signal(number, note)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                if callable(handler):
+                    signal.signal(number, handler)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if self.caught:
-            raise KeyboardInterrupt
+            raise self.caught
 
     def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self.on_train_batch_end(batch)

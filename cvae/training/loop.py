@@ -125,6 +125,12 @@ def _began_so(folder: pathlib.Path, task: Task) -> bool:
     return all(found.get(name) == wanted.get(name) for name in {*found, *wanted} - {"settings", "given"})
 
 
+def _is_of_data(error: Any) -> bool:
+    """Whether an error of TensorFlow's comes of reading shards, and not of memory or a disk that is full, say."""
+    errors = import_tensorflow().errors
+    return isinstance(error, (errors.DataLossError, errors.InvalidArgumentError)) or ".tfrecord" in str(error)
+
+
 def _fit(
     model: Any,
     run: Run,
@@ -165,7 +171,7 @@ def _fit(
                 verbose=0,
             )
     except import_tensorflow().errors.OpError as error:
-        if not (reason := reason_of(error)):
+        if not _is_of_data(error) or not (reason := reason_of(error)):
             raise
         raise UserError(
             f"{task.config['data']} cannot be read any more ({reason}); put that right, or make it again, then go on "

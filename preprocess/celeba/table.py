@@ -10,7 +10,8 @@ from preprocess.utils.load import read_text, to_number
 from preprocess.utils.types import PathLike
 
 REMEDY = "give --attributes list_attr_celeba.txt or the CSV"
-TRUE, FALSE = ("true",), ("false",)
+# How the values are written; others are taken for numbers.
+KNOWN = {"1": 1, "-1": 0, "0": 0, "true": 1, "false": 0}
 
 
 def read_attributes(path: PathLike) -> dict[str, tuple[int, ...]]:
@@ -86,8 +87,9 @@ def _places(path: PathLike, header: Sequence[str], row: Sequence[str]) -> tuple[
 
 
 def _value(path: PathLike, number: int, text: str) -> int:
-    if text.lower() in TRUE or to_number(text) == 1:
-        return 1
-    if text.lower() in FALSE or to_number(text) in (-1, 0):
-        return 0
+    known = KNOWN.get(text.lower())
+    if known is None and to_number(text) in (-1, 0, 1):
+        known = int(to_number(text) == 1)
+    if known is not None:
+        return known
     raise UserError(f"{path} has the value '{text[:40]}' in line {number}; attributes are -1, 0 or 1.")

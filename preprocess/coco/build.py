@@ -112,7 +112,7 @@ def _choose(zips, words, limit):
         choices.append(choose_photos(zip_path, members, captions, words, captions_path))
         images |= {(str(zip_path), info.filename): info for info in members.values()}
         paths.append(captions_path)
-    photos = _with_own_names(sorted(photo for choice in choices for photo in choice.photos))
+    photos = _with_own_names(sorted(photo for choice in choices for photo in choice.photos), [path for path, _ in zips])
     if not photos:
         where = " and ".join(map(str, paths))
         raise UserError(f"no caption in {where} holds any of: {', '.join(words)}; try --theme or --words.")
@@ -121,11 +121,20 @@ def _choose(zips, words, limit):
     return paths, photos, fingerprint(photos, images), found, [row for choice in choices for row in choice.left_out]
 
 
-def _with_own_names(photos):
-    """Photographs of which no two have the same name, though several zips may."""
+def _with_own_names(photos, zips):
+    """Photographs of which no two have the same name, though several zips, and images of theirs, may.
+
+    Wherever the zips lie: the names go into the records.
+    """
     counts = collections.Counter(photo.name for photo in photos)
+    zip_counts = collections.Counter(path.name for path in zips)
+    labels = {
+        str(path): path.name if zip_counts[path.name] == 1 else f"{number}/{path.name}"
+        for number, path in enumerate(zips, 1)
+    }
     return [
-        photo if counts[photo.name] == 1 else photo._replace(name=f"{photo.archive}/{photo.member}") for photo in photos
+        photo if counts[photo.name] == 1 else photo._replace(name=f"{labels[photo.archive]}/{photo.member}")
+        for photo in photos
     ]
 
 
@@ -141,8 +150,9 @@ def _describe_choice(choices, photos, words):
     """What was found and dropped: numbers, examples, and how many images each theme would keep."""
     dropped = [texts for choice in choices for texts in choice.dropped]
     captions = [*(photo.captions for photo in photos), *dropped]
+    patterns = {theme: word_pattern(words) for theme, words in THEMES.items()}
     would_keep = {
-        theme: sum(any(map(word_pattern(words).search, texts)) for texts in captions) for theme, words in THEMES.items()
+        theme: sum(any(map(pattern.search, texts)) for texts in captions) for theme, pattern in patterns.items()
     }
     # From all over, since neighbours are often alike.
     places = [len(dropped) * number // EXAMPLES for number in range(min(EXAMPLES, len(dropped)))]
@@ -256,4 +266,5 @@ def _check_sums(manifest):
     found, counts = manifest["found"], manifest["counts"]
     bare = found["images"] - found["captioned"]
     everywhere = sum(counts.values()) + found["dropped"] + found["beyond_limit"] + bare + found["missing"]
-    assert everywhere == found["images"] + found["missing"], (found, counts)
+    if everywhere != found["images"] + found["missing"]:
+        raise RuntimeError(f"images were lost or counted twice: {found}, {counts}")

@@ -74,6 +74,9 @@ class EncoderProcess:
         try:
             answer = pickle.load(self._process.stdout)
         except (EOFError, pickle.UnpicklingError):
+            # It may wait for a request: what came was not its answer.
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
             end = describe_exit(self._process.wait())
             raise UserError(f"the process of the encoder {self.spec} {end}; what it said stands above.") from None
         if isinstance(answer, Exception):

@@ -17,7 +17,6 @@ from preprocess.utils.types import PathLike
 ENCRYPTED, IN_UTF8 = 0x1, 0x800
 # COCO's largest is under 1 MB; a member may claim far less than it unpacks to, but zipfile stops at its claim.
 MAX_FILE_SIZE = 200 * 10**6
-DISK_FAULTS = (errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ENODEV)
 # The record at a zip's end, and how far from the end it begins at most.
 END, END_SIZE, END_COMMENT = b"PK\x05\x06", 22, 65_535
 # What macOS puts beside each file.
@@ -109,9 +108,12 @@ def prepare(photo: Photo, sizes: Sequence[int]) -> tuple[dict[int, bytes] | None
         if archive.getinfo(photo.member).file_size > MAX_FILE_SIZE:
             return None, f"larger than {MAX_FILE_SIZE // 10**6} MB"
         data = archive.read(photo.member)
-    # A damaged member makes zipfile and its decompressors raise nearly anything. A lost disk is not the image's fault.
+    except MemoryError:
+        raise
+    # A damaged member makes zipfile and its decompressors raise nearly anything. What the system refuses, but for a
+    # place before the file's beginning, is not the image's fault, and is tried again.
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in DISK_FAULTS:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         return None, f"cannot be read from the zip: {error}"
     try:

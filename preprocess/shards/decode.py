@@ -1,6 +1,7 @@
 """The one way from an image file's bytes to pixels: whole, upright, opaque, eight bits."""
 
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import simplejpeg
 from PIL import Image
 
 from preprocess.utils.errors import first_line
@@ -29,7 +31,9 @@ FORMATS = {
 ENDINGS = tuple(ending for endings in FORMATS.values() for ending in endings)
 
 JPEG_START, PNG_START = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
-START_OF_SCAN, EXIF_SEGMENT, EXIF_HEADER, ORIENTATION = 0xDA, 0xE1, b"Exif\0\0", 0x0112
+START_OF_SCAN, END_OF_IMAGE, EXIF_SEGMENT, EXIF_HEADER, ORIENTATION = 0xDA, 0xD9, 0xE1, b"Exif\0\0", 0x0112
+# In a scan's own data 0xFF is followed by 0, or by one of eight marks where reading can begin anew.
+MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 # Comments and what applications add to a JPEG, but for JFIF's and Adobe's, which tell how colours are stored.
 METADATA = (*range(0xE1, 0xEE), 0xEF, 0xFE)
 # Of a PNG the chunks that pixels come from; the others, such as texts of any size, are of no interest.
@@ -54,7 +58,8 @@ def decode(data: bytes, smallest: int | None = None) -> Any:
     """Decodes an image's bytes into an upright RGB PIL image.
 
     Transparency is laid on white, 16 and 32 bits are scaled to 8, palettes, greyscale and CMYK are converted; of
-    metadata the orientation alone counts, and none that is damaged does harm. What a decoder warns of is damage.
+    metadata the orientation alone counts, and none that is damaged does harm. Pixels that a decoder warns of are
+    damage.
 
     Args:
         data: the file's bytes, in one of `FORMATS`; of several pictures the first.
@@ -65,16 +70,14 @@ def decode(data: bytes, smallest: int | None = None) -> Any:
         BadImage: the bytes are no image, a damaged, tiny or huge one.
     """
     try:
+        if data.startswith(JPEG_START):
+            return _decode_jpeg(data, smallest)
         with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            # Of a large picture that is allowed.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            if data.startswith(JPEG_START):
-                return _decode_jpeg(data, smallest)
-            if data.startswith(PNG_START):
-                return _decode_png(data)
-            return _decode_other(data)
-    except BadImage:
+            # Of metadata, of large pictures, and of what Pillow itself will change.
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("error", ".*[Tt]runcated")
+            return _decode_png(data) if data.startswith(PNG_START) else _decode_other(data)
+    except (BadImage, MemoryError):
         raise
     except Image.DecompressionBombError:
         raise BadImage("too many pixels") from None
@@ -93,24 +96,32 @@ def _check_size(width, height):
 
 
 def _decode_jpeg(data, smallest):
-    # Pillow keeps libjpeg's warnings to itself, and with them every second damaged picture.
-    import simplejpeg
-
+    # Not by Pillow, which keeps libjpeg's warnings to itself, and with them every second damaged picture.
     data, exif = _without_metadata(data)
     height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
     _check_size(width, height)
-    # In a scan's own data 0xFF is followed by 0, so that these are markers.
-    scans = data.count(bytes((0xFF, START_OF_SCAN)))
-    if scans > MAX_SCANS:
-        raise BadImage(f"too many scans ({scans})")
+    if _count_scans(data) > MAX_SCANS:
+        raise BadImage(f"more than {MAX_SCANS} scans")
     if colours in ("CMYK", "YCCK"):
         # Inverted, as Adobe's programs write it and every reader takes it.
-        image = Image.fromarray(255 - simplejpeg.decode_jpeg(data, "CMYK"), "CMYK").convert("RGB")
+        inverted = 255 - simplejpeg.decode_jpeg(data, "CMYK")
+        image = Image.frombytes("CMYK", (inverted.shape[1], inverted.shape[0]), inverted.tobytes()).convert("RGB")
     else:
         factor = next((part for part in (8, 4, 2) if smallest and min(width, height) >= part * smallest), 1)
         least = {"min_height": -(-height // factor), "min_width": -(-width // factor), "min_factor": float(factor)}
         image = Image.fromarray(simplejpeg.decode_jpeg(data, "RGB", **(least if factor > 1 else {})))
     return _upright(image, exif)
+
+
+def _count_scans(data: bytes) -> int:
+    """A JPEG's scans, `MAX_SCANS` + 1 at most; what stands behind its end, such as a video, is none of it."""
+    place, scans = len(JPEG_START), 0
+    while scans <= MAX_SCANS and (marker := MARKER.search(data, place)):
+        if data[marker.end() - 1] == END_OF_IMAGE:
+            break
+        scans += data[marker.end() - 1] == START_OF_SCAN
+        place = marker.end() + max(2, int.from_bytes(data[marker.end() : marker.end() + 2], "big"))
+    return scans
 
 
 def _without_metadata(data: bytes) -> tuple[bytes, bytes]:
@@ -162,10 +173,7 @@ def _decode_other(data):
     if image.format == "TIFF":
         # Pillow turns these itself, when they are loaded.
         return _to_rgb(image)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        exif = image.info.get("exif", b"")
-    return _upright(_to_rgb(image), exif)
+    return _upright(_to_rgb(image), image.info.get("exif", b""))
 
 
 def _to_rgb(image):
@@ -194,9 +202,11 @@ def _to_eight_bits(image):
 def _upright(image, exif):
     """The image turned as EXIF data say, if they say anything."""
     try:
-        found = Image.Exif()
-        found.load(exif)
-        turn = TURNS.get(found.get(ORIENTATION))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = Image.Exif()
+            found.load(exif)
+            turn = TURNS.get(found.get(ORIENTATION))
     # Damaged metadata raise nearly anything, and cost no picture.
     except Exception:
         turn = None

@@ -1,11 +1,14 @@
 """Which image of an archive a name means: captions and attributes know images by names of many forms."""
 
 import collections
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
 from preprocess.utils.errors import UserError
 from preprocess.utils.types import PathLike
+
+SPLIT = re.compile("train|val|test|dev")
 
 
 def _parts(name: str) -> tuple[str, ...]:
@@ -17,24 +20,50 @@ def _parts(name: str) -> tuple[str, ...]:
     return tuple(part for part in plain.split("/") if part not in ("", "."))
 
 
-def _shared(one: tuple[str, ...], other: tuple[str, ...]) -> int:
-    """How many parts two paths share, from the end."""
-    pairs = list(zip(reversed(one), reversed(other)))
-    return next((count for count, (left, right) in enumerate(pairs) if left != right), len(pairs))
+def _ends(parts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The ends of a path, the longest, which is all of it, first."""
+    return (parts[start:] for start in range(len(parts)))
 
 
-def _nearest(name: str, candidates: Iterable[str]) -> tuple[int, list[str]]:
-    """Those of an archive's names that share most with a name, and how much."""
-    scored = [(_shared(_parts(name), _parts(candidate)), candidate) for candidate in candidates]
-    most = max(score for score, _ in scored)
-    nearest = [candidate for score, candidate in scored if score == most]
-    # Two files may differ by case alone.
-    same = [candidate for candidate in nearest if candidate.endswith(name)] if len(nearest) > 1 else []
-    return most, same or nearest
+def _split_of(parts: tuple[str, ...]) -> str | None:
+    """The split that a path's folders name."""
+    named = (SPLIT.match(folder) for folder in reversed(parts[:-1]))
+    return next((match.group() for match in named if match), None)
+
+
+class _Archive:
+    """An archive's images by their paths and by the ends of those, so that each name takes a look or two."""
+
+    def __init__(self, images: Iterable[str]) -> None:
+        self.whole: dict[tuple[str, ...], list[str]] = collections.defaultdict(list)
+        self.ending: dict[tuple[str, ...], list[str]] = collections.defaultdict(list)
+        for image in images:
+            parts = _parts(image)
+            self.whole[parts].append(image)
+            for end in _ends(parts):
+                self.ending[end].append(image)
+
+    def meant_by(self, name: str, rooted: bool) -> tuple[int, list[str]]:
+        """How many parts a name shares with those images that it may mean, and the images.
+
+        One path has to be the other's end. A folder that all names are in, `rooted`, such as images/, says nothing,
+        unless it is another split's.
+        """
+        parts = _parts(name)
+        for end in _ends(parts):
+            meant = self.ending.get(end, []) if end == parts else self.whole.get(end, [])
+            if not meant and rooted and len(end) == len(parts) - 1:
+                split = _split_of(parts)
+                meant = [image for image in self.ending.get(end, []) if split in (None, _split_of(_parts(image)))]
+            if meant:
+                # Two files may differ by case alone.
+                same = [image for image in meant if image.endswith(name)] if len(meant) > 1 else []
+                return len(end), same or meant
+        return 0, []
 
 
 def join_names(names: Iterable[str], images: Iterable[str], source: PathLike) -> dict[str, str]:
-    """Which image each name means: the one whose path shares most with it, from the file's own name backwards.
+    """Which image each name means: the one whose path ends as it does, or whose path is the end of it.
 
     Args:
         names: of images, with folders or without, each once. images: the paths of an archive's images, each once.
@@ -46,21 +75,17 @@ def join_names(names: Iterable[str], images: Iterable[str], source: PathLike) ->
     Raises:
         UserError: a name may mean either of two images, or two names one image.
     """
-    by_file: dict[str, list[str]] = collections.defaultdict(list)
-    for image in images:
-        by_file[_parts(image)[-1]].append(image)
+    archive, names = _Archive(images), list(names)
+    roots = {parts[0] if len(parts) > 1 else None for parts in map(_parts, names)}
     claims: dict[str, list[tuple[int, str]]] = collections.defaultdict(list)
-    names = list(names)
     for name in names:
-        parts = _parts(name)
-        if not parts or parts[-1] not in by_file:
-            continue
-        score, nearest = _nearest(name, by_file[parts[-1]])
-        if len(nearest) > 1:
+        shared, meant = archive.meant_by(name, rooted=len(roots) == 1 and None not in roots)
+        if len(meant) > 1:
             raise UserError(
-                f"{name} in {source} may be {nearest[0]} or {nearest[1]} of the zip; name it there with its folders."
+                f"{name} in {source} may be {meant[0]} or {meant[1]} of the zip; name it there with its folders."
             )
-        claims[nearest[0]].append((score, name))
+        if meant:
+            claims[meant[0]].append((shared, name))
     found = dict(_settled(claims, source))
     return {name: found[name] for name in names if name in found}
 

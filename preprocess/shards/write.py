@@ -81,18 +81,17 @@ def _write_shards(out, shards, sizes, workers):
     results = ordered_map(task, itertools.chain.from_iterable(todo.values()), workers)
     with progress_bar(total=total, initial=total - left, desc="resizing", unit="image") as bar:
         for name, photos in todo.items():
-            rejected = []
+            rejected, written = [], 0
             with atomic_path(out / f"{name}.tfrecord") as partial, tf.io.TFRecordWriter(str(partial)) as writer:
                 for photo, (jpegs, reason) in zip(photos, results):
                     if reason:
                         rejected.append([photo.name, reason])
                     else:
                         writer.write(encode(photo.image_id, photo.name, photo.captions, jpegs, photo.attributes))
+                        written += 1
                     bar.update()
             size = (out / f"{name}.tfrecord").stat().st_size
-            write_json(
-                _done_path(out, name), {"count": len(photos) - len(rejected), "rejected": rejected, "bytes": size}
-            )
+            write_json(_done_path(out, name), {"count": written, "rejected": rejected, "bytes": size})
 
 
 def _finish(out, manifest, shards, describe, left_out):
@@ -105,9 +104,10 @@ def _finish(out, manifest, shards, describe, left_out):
     gone = {name for name, _ in rejected}
     photos = [photo for photos in shards.values() for photo in photos]
     kept = [photo for photo in photos if photo.name not in gone]
-    assert len(kept) + len(rejected) == len(photos)
-    describe(kept)
     counts = {split: sum(done[name]["count"] for name in shards if name.startswith(split)) for split in SPLITS}
+    if not sum(counts.values()) == len(kept) == len(photos) - len(rejected):
+        raise RuntimeError(f"of {len(photos)} photographs {counts} were written and {len(rejected)} rejected")
+    describe(kept)
     manifest |= {
         "complete": True,
         "kind": "shards",

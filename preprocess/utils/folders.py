@@ -20,6 +20,8 @@ MANIFEST = "manifest.json"
 # Images that could not be used, with reasons. All that is left in a folder where that was all of them.
 REJECTED, REJECTED_HEADER = "rejected.csv", b"file,reason\n"
 SCHEMA_VERSION = 2
+# What macOS, Windows and Jupyter put into folders.
+STRAY = (".DS_Store", "Thumbs.db", "desktop.ini", ".ipynb_checkpoints")
 # A shard's file; any other name in a manifest might lead out of its folder.
 SHARD = re.compile(r"(train|val)-\d+\.tfrecord")
 
@@ -151,7 +153,7 @@ def open_folder(
     with sole_use(folder), working_in(folder):
         manifest = _continued(folder, settings, overwrite)
         if not manifest:
-            remove_made(folder, made)
+            _empty(folder, made)
             manifest = {"schema_version": SCHEMA_VERSION, "complete": False, "settings": settings}
             write_json(folder / MANIFEST, manifest)
         yield manifest
@@ -162,7 +164,8 @@ def is_fresh(folder: PathLike) -> bool:
     folder = pathlib.Path(folder)
     if not folder.exists():
         return True
-    return all(entry.name.startswith(PARTIAL) or _is_list(entry) for entry in folder.iterdir())
+    entries = (entry for entry in folder.iterdir() if entry.name not in STRAY)
+    return all(entry.name.startswith(PARTIAL) or _is_list(entry) for entry in entries)
 
 
 def _is_list(path: pathlib.Path) -> bool:
@@ -200,6 +203,29 @@ def _continued(folder, settings, overwrite):
     return None
 
 
+def _made_in(folder: PathLike, made: Sequence[str]) -> list[pathlib.Path]:
+    own = re.compile("|".join([*made, re.escape(MANIFEST), re.escape(REJECTED), re.escape(PARTIAL) + ".*"]))
+    entries = [path for path in sorted(pathlib.Path(folder).iterdir()) if path.name not in STRAY]
+    for path in entries:
+        if path.is_dir() or not own.fullmatch(path.name):
+            raise UserError(
+                f"{folder} holds {path.name}, which this command did not make; move it elsewhere, or choose another "
+                "--out."
+            )
+    return sorted(entries, key=lambda path: path.name != MANIFEST)
+
+
+def _empty(folder: pathlib.Path, made: Sequence[str]) -> None:
+    """Removes what a step made, but for its manifest, which no longer says that it is finished.
+
+    A kill on the way leaves a folder that is known for one of the step's, so that the same command goes on.
+    """
+    if _made_in(folder, made) and (folder / MANIFEST).is_file():
+        with contextlib.suppress(UserError):  # a damaged one says nothing
+            write_json(folder / MANIFEST, read_json(folder / MANIFEST, "", Manifest) | {"complete": False})
+    remove_made(folder, made, keep=MANIFEST)
+
+
 def remove_made(folder: PathLike, made: Sequence[str], keep: str | None = None) -> None:
     """Removes the files that a step made in a folder, the manifest first: a kill on the way leaves no finished folder.
 
@@ -209,15 +235,7 @@ def remove_made(folder: PathLike, made: Sequence[str], keep: str | None = None) 
     Raises:
         UserError: the folder holds anything else; then nothing is removed.
     """
-    own = re.compile("|".join([*made, re.escape(MANIFEST), re.escape(REJECTED), re.escape(PARTIAL) + ".*"]))
-    entries = sorted(pathlib.Path(folder).iterdir(), key=lambda path: (path.name != MANIFEST, path.name))
-    for path in entries:
-        if path.is_dir() or not own.fullmatch(path.name):
-            raise UserError(
-                f"{folder} holds {path.name}, which this command did not make; move it elsewhere, or choose another "
-                "--out."
-            )
-    for path in entries:
+    for path in _made_in(folder, made):
         if path.name != keep:
             path.unlink()
 

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from cvae.keras_files import load_keras
+from cvae.log import LOG, read_log
 from preprocess.pasture import PASTURE_CLIP
 from preprocess.utils.files import PARTIAL
-from tests.helpers import ROOT, SMALL_OPTIONS, assert_same_embedded, assert_same_weights
+from tests.helpers import ROOT, SMALL_OPTIONS, assert_same_embedded, assert_same_history, assert_same_weights
 
 # Printed, so that a failure can be made again: CHAOS_SEED=... pytest tests/chaos.
 SEED = int(os.environ.get("CHAOS_SEED", time.time_ns() % 10**6))
@@ -83,7 +84,9 @@ def same_files(folder, other):
 
 
 def same_run(folder, other):
-    """The same weights, and all other files of the same names."""
+    """The same weights and history, and all other files of the same names."""
+    for log in sorted(folder.rglob(LOG)):
+        assert_same_history(read_log(log.parent), read_log(other / log.parent.relative_to(folder)), tolerance=1e-3)
     for path in sorted(folder.rglob("*.keras")):
         left, right = (load_keras(place) for place in (path, other / path.relative_to(folder)))
         assert_same_weights(left, right, tolerance=1e-4)
@@ -94,10 +97,9 @@ def same_run(folder, other):
 def same_pictures(folder, other):
     from PIL import Image
 
-    for path in sorted((folder / "generated").rglob("grid.png"))[-1:]:
-        last = max((other / "generated").iterdir(), key=lambda place: int(place.name)) / "grid.png"
-        one, two = (np.asarray(Image.open(place), int) for place in (path, last))
-        assert np.abs(one - two).max() <= 1
+    newest = [max((run / "generated").iterdir(), key=lambda place: int(place.name)) for run in (folder, other)]
+    one, two = (np.asarray(Image.open(place / "grid.png"), int) for place in newest)
+    assert np.abs(one - two).max() <= 1
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +142,8 @@ FOLDERS = {"preprocess": "shards", "embed": "embedded", "generate": "train"}
 
 @pytest.mark.parametrize("what", ["preprocess", "embed", "train", "flow", "gan", "compare", "generate"])
 def test_killed_at_random_moments_and_run_again(inputs, tmp_path, what):
+    # First, so that a failure shows it.
+    print(f"{what}: {KILLS} times, seed {SEED}")
     lot, whole, killed = random.Random(f"{SEED} {what}"), tmp_path / "whole", tmp_path / "killed"
 
     def empty(place):
@@ -157,7 +161,6 @@ def test_killed_at_random_moments_and_run_again(inputs, tmp_path, what):
     run_under_fire(commands(inputs, killed)[what], seconds, lot, compare)
     finish(commands(inputs, killed)[what])
     compare()
-    print(f"{what}: ended {KILLS} times, seed {SEED}")
 
 
 def test_a_small_disk_that_fills_up_keeps_what_is_finished(inputs, tmp_path):

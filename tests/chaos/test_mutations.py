@@ -5,14 +5,15 @@ file as it was, and accepted and different.
 """
 
 import collections
+import contextlib
 import io
 import json
 import pathlib
+import re
 import signal
 import struct
 import sys
 import tempfile
-import tracemalloc
 import zipfile
 
 import numpy as np
@@ -32,6 +33,8 @@ from preprocess.utils.quiet import import_keras
 
 # Seconds and bytes that one file may cost.
 SECONDS, MEMORY = 10, 10**9
+# Whose content nothing checks: changed numbers that still make sense are read as what they say.
+UNCHECKED = ("JPEG", "captions", "manifest", "IDX")
 # Of a quick test; the slow one has a hundred times as many.
 QUICK = 13
 
@@ -186,6 +189,24 @@ FORMATS = {
 }
 
 
+class TooLong(BaseException):
+    """No Exception, which readers take for damage."""
+
+
+def resident(kind):
+    """Bytes of this process's memory, "VmRSS" now or "VmHWM" at most; 0 where a system does not say."""
+    try:
+        status = pathlib.Path("/proc/self/status").read_text()
+    except OSError:
+        return 0
+    return 1024 * int(re.search(rf"{kind}:\s+(\d+)", status).group(1))
+
+
+def forget_peak():
+    with contextlib.suppress(OSError):
+        pathlib.Path("/proc/self/clear_refs").write_text("5")
+
+
 def try_mutants(name, count, seed=0):
     """{"refused", "equal", "different": how many} of a format's mutants."""
     make, read, _ = FORMATS[name]
@@ -194,35 +215,35 @@ def try_mutants(name, count, seed=0):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         expected = read(whole, folder)
-        for number in range(count):
+        forget_peak()
+        before = resident("VmRSS")
+        for _ in range(count):
             mutant = mutate(whole, rng)
             signal.alarm(SECONDS)
-            tracemalloc.reset_peak()
             try:
                 found["equal" if read(mutant, folder) == expected else "different"] += 1
             except UserError:
                 found["refused"] += 1
             finally:
                 signal.alarm(0)
-            assert tracemalloc.get_traced_memory()[1] < MEMORY, (name, number)
+    assert resident("VmHWM") - before < MEMORY, name
+    assert name in UNCHECKED or not found["different"], found
     return found
 
 
 @pytest.fixture(autouse=True)
 def _limits():
     def too_long(number, frame):
-        raise TimeoutError(f"longer than {SECONDS} seconds")
+        raise TooLong(f"longer than {SECONDS} seconds")
 
     before = signal.signal(signal.SIGALRM, too_long)
-    tracemalloc.start()
     yield
-    tracemalloc.stop()
     signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_few_mutants_of_each_format(name):
-    assert sum(try_mutants(name, QUICK).values()) == QUICK
+    assert try_mutants(name, QUICK)["refused"]
 
 
 @pytest.mark.slow
@@ -231,7 +252,7 @@ def test_ten_thousand_mutants(name):
     count = round(10_000 * FORMATS[name][2] / sum(share for *_, share in FORMATS.values()))
     found = try_mutants(name, count, seed=1)
     print(name, dict(found))
-    assert sum(found.values()) == count
+    assert found["refused"] > count / 2
 
 
 def test_no_truncated_photograph_is_kept():
@@ -247,7 +268,6 @@ def test_no_truncated_photograph_is_kept():
 
 if __name__ == "__main__":
     import_keras()
-    tracemalloc.start()
     signal.signal(signal.SIGALRM, lambda number, frame: sys.exit("a hang"))
     total = int(sys.argv[1])
     print("| format | tried | refused | equal | different |\n|---|---|---|---|---|")

@@ -183,12 +183,13 @@ def _write(
         row["name"] + (" (the same model)" if row["variant"] in variants[:index] else "")
         for index, row in enumerate(results)
     ]
-    save_grid(out / "comparison.png", np.stack(to_one_size(pictures), axis=1), PROMPTS, headings=headings)
     data, large = _describe(info), _describe(large_info)
+    # First: it says that the others are a comparison's.
     write_json(
         out / "comparison.json",
         {"rows": results, "data": data, "large_data": large, "settings": dataclasses.asdict(settings)},
     )
+    save_grid(out / "comparison.png", np.stack(to_one_size(pictures), axis=1), PROMPTS, headings=headings)
     about = (
         f"{data['train']} training and {data['val']} validation images of the theme {data['theme']}, embedded by "
         f"{data['encoder']}; {counted(settings.epochs, 'epoch')}, batches of {settings.batch_size}, learning rate "

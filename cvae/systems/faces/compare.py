@@ -80,9 +80,10 @@ def compare(
             pictures.append(draw(run.model(), run.condition(list(PROMPTS)), PICTURES, run.settings["seed"]))
             # Several models in one process would keep several graphs.
             import_keras().backend.clear_session()
+        # First: it says that the picture is a comparison's.
+        _write(out, info, results)
         headings = [name for name in rows for _ in range(PICTURES)]
         save_grid(out / "comparison.png", np.concatenate(pictures, axis=1), PROMPTS, headings=headings)
-        _write(out, info, results)
     return Report(results, format_table(results), f"{out}/comparison.md, .json and .png")
 
 

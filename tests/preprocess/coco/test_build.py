@@ -218,6 +218,31 @@ def test_a_name_that_may_be_either_of_two_images_is_refused(tmp_path):
         preprocess_coco(path, tmp_path / "out", theme="all", sizes=(64,))
 
 
+def test_records_do_not_say_where_the_zips_lay(pasture, tmp_path):
+    """So that a run goes on whatever the path is spelt like."""
+    made = []
+    for place in ("here", "there"):
+        for half in ("a", "b"):
+            with zipfile.ZipFile(pasture / "train2017.zip") as source:
+                names = sorted(source.namelist())[half == "b" :: 2][:6]
+                folder = tmp_path / place / half
+                folder.mkdir(parents=True)
+                with zipfile.ZipFile(folder / "train2017.zip", "w") as target:
+                    for number, name in enumerate(names):
+                        target.writestr(f"train2017/{number}.jpg", source.read(name))
+            offset = 100 * (half == "b")
+            images = [{"id": offset + number, "file_name": f"{number}.jpg"} for number in range(6)]
+            captions = [{"image_id": offset + number, "caption": "a cow"} for number in range(6)]
+            (folder / "captions_train2017.json").write_text(json.dumps({"images": images, "annotations": captions}))
+        zips = [tmp_path / place / half / "train2017.zip" for half in ("a", "b")]
+        preprocess_coco(zips, tmp_path / f"out-{place}", theme="all", sizes=(64,), shard_size=4)
+        made.append(contents(tmp_path / f"out-{place}"))
+    assert made[0] == made[1]
+    records = [*stored(tmp_path / "out-here", "train"), *stored(tmp_path / "out-here", "val")]
+    names = sorted(record.features.feature["file_name"].bytes_list.value[0].decode() for record in records)
+    assert names[0] == "1/train2017.zip/train2017/0.jpg" and names[-1] == "2/train2017.zip/train2017/5.jpg"
+
+
 def test_all_that_is_captioned_is_kept_or_told(tmp_path):
     names = ["a.WEBP", "b.bmp", "c.gif", "d.tif", "e.jfif", "f.Png"]
     kinds = ["WEBP", "BMP", "GIF", "TIFF", "JPEG", "PNG"]

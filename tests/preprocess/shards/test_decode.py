@@ -145,6 +145,30 @@ def test_damage_that_libjpeg_only_warns_of_is_found():
     assert len(refused) == 20
 
 
+def test_what_stands_behind_a_jpegs_end_is_none_of_it():
+    """Phones keep a video there."""
+    assert difference(encoded(picture(), quality=95) + b"\xff\xda\xff\xd8" * 1000, picture()) < 3
+
+
+def test_metadata_of_a_tiff_that_pillow_warns_of_cost_no_picture():
+    data = bytearray(encoded(picture(), "TIFF"))
+    tag = data.index(struct.pack("<HHI", 277, 3, 1))
+    data[tag : tag + 8] = struct.pack("<HHI", 277, 3, 2)
+    data[tag + 8 : tag + 12] = struct.pack("<HH", 3, 0)
+    with pytest.warns(UserWarning, match="277"):
+        Image.open(io.BytesIO(bytes(data))).load()
+    decode(bytes(data))
+
+
+def test_memory_that_runs_out_is_not_the_pictures_fault(monkeypatch):
+    def run_out(*arguments, **options):
+        raise MemoryError
+
+    monkeypatch.setattr("simplejpeg.decode_jpeg", run_out)
+    with pytest.raises(MemoryError):
+        decode(encoded(picture()))
+
+
 def test_a_changed_byte_of_a_png_is_found():
     whole = encoded(picture(), "PNG")
     place = whole.index(b"IDAT") + 20
@@ -179,7 +203,7 @@ def test_a_jpeg_of_very_many_scans_is_refused_before_it_is_decoded():
     whole = encoded(picture(), progressive=True)
     decode(whole)
     last = whole.rindex(b"\xff\xda")
-    with pytest.raises(BadImage, match="too many scans"):
+    with pytest.raises(BadImage, match="more than 100 scans"):
         decode(whole[:-2] + whole[last:-2] * MAX_SCANS + whole[-2:])
 
 

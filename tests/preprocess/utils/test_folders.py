@@ -1,5 +1,6 @@
 import contextlib
 import json
+import pathlib
 
 import pytest
 
@@ -132,6 +133,38 @@ def test_a_damaged_manifest_is_named_and_made_anew_when_asked(tmp_path, content)
     with open_folder(tmp_path / "out", {"size": 64}, MADE, overwrite=True):
         assert [path.name for path in (tmp_path / "out").iterdir()] == [MANIFEST]
     assert json.loads((tmp_path / "out" / MANIFEST).read_text())["settings"] == {"size": 64}
+
+
+@pytest.mark.parametrize("asked", [{"size": 32}, {"size": 64}])
+def test_a_kill_while_a_folder_is_emptied_leaves_one_that_goes_on(tmp_path, monkeypatch, asked):
+    out = tmp_path / "out"
+    with open_folder(out, {"size": 64}, MADE) as manifest:
+        for name in ("shard", "shard2"):
+            (out / name).write_text("")
+        write_json(out / MANIFEST, manifest | {"complete": True})
+    unlink = pathlib.Path.unlink
+
+    def killed(path, **options):
+        if path.name == "shard2":
+            raise KeyboardInterrupt
+        unlink(path, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pathlib.Path, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt), open_folder(out, {"size": 32}, MADE, overwrite=True):
+            pass
+    with pytest.raises(UserError, match="is not finished"):
+        read_manifest(out, "")
+    with open_folder(out, asked, MADE, overwrite=True) as manifest:
+        assert not manifest["complete"] and manifest["settings"] == asked
+
+
+def test_what_systems_put_into_folders_is_in_nobodys_way(tmp_path):
+    (tmp_path / ".DS_Store").write_text("")
+    for size in (64, 32):
+        with open_folder(tmp_path, {"size": size}, MADE, overwrite=True):
+            (tmp_path / "shard").write_text("")
+    assert (tmp_path / ".DS_Store").exists()
 
 
 def test_somebodys_own_list_of_rejections_is_not_ours(tmp_path):
