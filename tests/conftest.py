@@ -37,6 +37,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _state(tmp_path_factory):
+    """Encoders that tests name are not noted at home."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 @pytest.fixture(scope="session")
 def pasture(tmp_path_factory):
     """A folder with train2017.zip, captions_train2017.json and labels.json of 80 drawn pictures."""

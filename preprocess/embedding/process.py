@@ -16,6 +16,7 @@ import numpy as np
 
 from preprocess.embedding.encoders import absolute_spec, describe_encoder, load_encoder
 from preprocess.embedding.patches import reduce_patches
+from preprocess.embedding.trust import check_known, remember
 from preprocess.utils.command import describe_exit
 from preprocess.utils.errors import UserError
 from preprocess.utils.quiet import STANDARD_ERROR
@@ -69,6 +70,7 @@ class EncoderProcess:
         except BaseException:
             self.__exit__()
             raise
+        remember(self.spec)
 
     def _receive(self):
         try:
@@ -163,8 +165,11 @@ class EncoderRecord:
             An `EncoderProcess`.
 
         Raises:
-            UserError: the encoder is not there, or is another one.
+            UserError: the encoder is not there, is another one, or is a program that the user never named: what was
+                made by somebody else may name any.
         """
+        if not spec:
+            check_known(self.spec)
         spec, name = spec or self.spec, self.clip["name"]
         path = pathlib.Path(str(spec).split(":")[0])
         if path.is_absolute() and not path.exists():
