@@ -39,7 +39,8 @@ def atomic_path(path: PathLike) -> Iterator[pathlib.Path]:
 def _sync(path: pathlib.Path) -> None:
     """Has what was written to a file or folder brought to the disk."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        # Windows wants a file to be writable; a folder never is.
+        descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
         try:
             os.fsync(descriptor)
         finally:

@@ -1,0 +1,21 @@
+import pytest
+
+from cvae.run_files import check_only_a_runs
+from preprocess.utils.errors import UserError
+
+
+def test_all_that_a_run_makes_is_a_runs(run, flow_run):
+    check_only_a_runs(run)
+    check_only_a_runs(flow_run)
+
+
+@pytest.mark.parametrize(
+    "name", ["holiday.jpg", "samples/mine.png", "generated/1/notes.txt", "autoencoder/thesis.pdf", "generated/x.png"]
+)
+def test_somebodys_file_in_a_run_is_named(tmp_path, name):
+    for own in ("run.json", "samples/epoch-0001.png", "generated/1/a-cow.png", ".DS_Store", name):
+        path = tmp_path / own
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    with pytest.raises(UserError, match=f"holds {name}, which is none of a run's files"):
+        check_only_a_runs(tmp_path)
