@@ -9,7 +9,7 @@ import os
 import pathlib
 
 from preprocess.embedding.clip import DEFAULT_CLIP, ClipWrapper
-from preprocess.utils.command import run_command
+from preprocess.utils.command import place_name, run_command
 from preprocess.utils.errors import counted, summary
 
 __all__ = ["ClipWrapper", "main"]
@@ -17,14 +17,14 @@ __all__ = ["ClipWrapper", "main"]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=summary(__doc__))
-    parser.add_argument("shards", help="folder of offline_preprocess.py, such as data/bucolic/shards")
+    parser.add_argument("shards", type=place_name, help="folder of offline_preprocess.py, such as data/bucolic/shards")
     parser.add_argument(
         "--clip",
         default=DEFAULT_CLIP,
         help="a CLIP's name, a checkpoint, `photographs` or `pasture`, which come along, path/to/file.py:Class or "
         "package.module:Class (default: %(default)s)",
     )
-    parser.add_argument("--out", help="output folder (default: embedded, beside the shards)")
+    parser.add_argument("--out", type=place_name, help="output folder (default: embedded, beside the shards)")
     parser.add_argument("--overwrite", action="store_true", help="empty the output folder if made with other settings")
     arguments = parser.parse_args()
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from preprocess.coco.themes import THEMES
-from preprocess.utils.command import run_command
+from preprocess.utils.command import place_name, run_command
 from preprocess.utils.errors import counted
 from preprocess.utils.options import add_shard_options, note_few, shard_options
 
@@ -17,10 +17,15 @@ from preprocess.utils.options import add_shard_options, note_few, shard_options
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--zip", required=True, nargs="+", help="archives of images, such as train2017.zip; they are not unpacked"
+        "--zip",
+        type=place_name,
+        required=True,
+        nargs="+",
+        help="archives of images, such as train2017.zip; they are not unpacked",
     )
     parser.add_argument(
         "--captions",
+        type=place_name,
         nargs="+",
         metavar="JSON",
         help="captions_train2017.json, or a zip that holds it (default: captions_train2017.json or "

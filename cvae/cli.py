@@ -20,7 +20,7 @@ from cvae.arguments import (
 )
 from cvae.cli_measuring import COMMANDS as MEASURING
 from cvae.registry import find_systems, systems_with, variants_with
-from preprocess.utils.command import leave, run_command
+from preprocess.utils.command import leave, place_name, run_command
 from preprocess.utils.errors import counted
 
 
@@ -139,7 +139,7 @@ def _add_image_commands(commands: Any) -> None:
     for name in dict.fromkeys(name for system in systems for name in system.image_commands):
         parser = commands.add_parser(name, help=systems_with(name)[0].image_commands[name][1])
         add_run(parser, f"run folder of: {', '.join(variants_with(name))}")
-        parser.add_argument("image", help="an image's file")
+        parser.add_argument("image", type=place_name, help="an image's file")
         add_options(parser, name)
         _add_out(parser, name)
         parser.set_defaults(function=_run_image_command, command=name)

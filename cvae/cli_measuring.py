@@ -5,6 +5,7 @@ from typing import Any
 
 from cvae.arguments import add_options, add_run, add_settings, defaults_of, given_options, given_settings
 from cvae.registry import find_systems, systems_with, variants_with
+from preprocess.utils.command import place_name
 from preprocess.utils.errors import counted
 
 
@@ -61,7 +62,9 @@ def _compare(arguments: argparse.Namespace) -> None:
 def _add_nearest(commands: Any) -> None:
     parser = commands.add_parser("nearest", help="show the training images that pictures come nearest to")
     add_run(parser, f"run folder of: {', '.join(variants_with('nearest'))}")
-    parser.add_argument("images", nargs="*", metavar="PICTURE", help="files (default: pictures that are drawn now)")
+    parser.add_argument(
+        "images", type=place_name, nargs="*", metavar="PICTURE", help="files (default: pictures that are drawn now)"
+    )
     parser.add_argument("--data", help="what the run was trained with, if that has moved")
     parser.add_argument(
         "--count", type=int, default=200,
@@ -84,7 +87,7 @@ def _nearest(arguments: argparse.Namespace) -> None:
 
 def _add_study(commands: Any) -> None:
     parser = commands.add_parser("study", help="make a page on which people choose between two runs, blind")
-    parser.add_argument("runs", nargs=2, metavar="RUN", help="the two run folders")
+    parser.add_argument("runs", type=place_name, nargs=2, metavar="RUN", help="the two run folders")
     parser.add_argument("--out", default="study.html", help="the page (default: %(default)s)")
     parser.add_argument("--pairs", type=int, default=3, help="pairs a prompt and question (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of noise, order and sides (default: 0)")
@@ -102,7 +105,7 @@ def _study(arguments: argparse.Namespace) -> None:
 
 def _add_win_rates(commands: Any) -> None:
     parser = commands.add_parser("win-rates", help="count the answers that a study's page saved")
-    parser.add_argument("answers", nargs="+", metavar="JSON", help="files that the page saved")
+    parser.add_argument("answers", type=place_name, nargs="+", metavar="JSON", help="files that the page saved")
     parser.set_defaults(function=_win_rates)
 
 

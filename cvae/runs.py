@@ -51,7 +51,7 @@ class Run:
 
     def __init__(self, folder: str | pathlib.Path) -> None:
         self.folder = self.output = pathlib.Path(folder)
-        if not self.folder.exists() and (preset := find_preset(str(folder))):
+        if not self.folder.exists() and (preset := find_preset(str(self.folder))):
             self.folder, self.output = preset, pathlib.Path("runs", preset.name)
         self.name = str(folder)
         self.config = _read_config(self.folder)
@@ -264,6 +264,8 @@ def work_in(folder: pathlib.Path) -> set[str]:
 
 def _read_config(folder: pathlib.Path) -> dict[str, Any]:
     path = folder / CONFIG
+    if folder.is_file():
+        raise UserError(f"{folder} is a file; name the run's folder.")
     if not path.is_file():
         presets = [name for name in preset_names() if "generate" not in Run(name).variant.lacks]
         others = f"another --run, or one that comes along: {', '.join(presets)}"

@@ -54,3 +54,18 @@ def test_an_interruption_says_how_to_go_on():
     code = "from preprocess.utils.command import run_command\ndef main(): raise KeyboardInterrupt\nrun_command(main)"
     process = command("-c", code)
     assert process.returncode == 130 and "run the same command again" in process.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("offline_preprocess.py", "--zip", "a.zip", "--out", ""),
+        ("clip_wrapper.py", ""),
+        ("-m", "preprocess.pasture", "--out", " "),
+        ("-m", "cvae", "vary", "--run", "photographs-64", ""),
+        ("-m", "cvae", "win-rates", ""),
+    ],
+)
+def test_an_empty_name_is_refused(arguments):
+    process = command(*arguments)
+    assert process.returncode == 2 and "name is empty; name a file or folder" in process.stderr, process.stderr

@@ -110,9 +110,9 @@ def make_study(
             trials.append({"question": question, "prompt": prompts[row], "left": "ab"[left], "images": sides})
     identity = hashlib.sha256(json.dumps(trials).encode()).hexdigest()[:16]
     study = {"a": str(run_a), "b": str(run_b), "id": identity, "questions": QUESTIONS, "trials": trials}
-    # In a script, "</" would end it.
+    # In a script, "</" would end it, and "<!--" begin a comment.
     path = numbered_file(out)
-    write_text(path, PAGE.read_text(encoding="utf-8").replace("STUDY", json.dumps(study).replace("</", "<\\/")))
+    write_text(path, PAGE.read_text(encoding="utf-8").replace("STUDY", json.dumps(study).replace("<", "\\u003c")))
     return len(trials), path
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from cvae.utils.arrays import to_uint8
 from cvae.utils.plots import render_grid
 from preprocess.utils.errors import UserError, counted
-from preprocess.utils.files import atomic_path, check_writable, numbered_file, numbered_folder
+from preprocess.utils.files import atomic_path, check_writable, numbered_folder, save_numbered
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -85,11 +85,8 @@ class Pictures(Sequence[list[Any]]):
         """
         check_output(out)
         if is_file_name(out):
-            path = numbered_file(pathlib.Path(out))
             image = self[0][0] if self.arrays.shape[:2] == (1, 1) else self.grid()
-            with atomic_path(path) as partial:
-                image.convert("RGB").save(partial)
-            return path
+            return save_numbered(out, image.convert("RGB").save)
         folder = numbered_folder(pathlib.Path(out))
         for name, pictures in zip(self.names, self):
             for heading, picture in zip(self._in_file_names(), pictures):
@@ -127,7 +124,9 @@ def check_output(out: str | pathlib.Path) -> None:
 
 def slug(text: str, length: int = 60) -> str:
     """A text as a part of a file's name: its letters and digits, of any script, with hyphens between."""
-    return re.sub(r"[\W_]+", "-", text.lower()).strip("-")[:length].strip("-") or "prompt"
+    short = re.sub(r"[\W_]+", "-", text.lower()).strip("-")[:length]
+    # A name has 255 bytes at most, and some letters have four.
+    return short.encode()[: 3 * length].decode(errors="ignore").strip("-") or "prompt"
 
 
 def _to_image(picture: np.ndarray) -> Any:

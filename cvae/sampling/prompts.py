@@ -7,6 +7,7 @@ import numpy as np
 
 from cvae.registry import Variant
 from preprocess.utils.errors import UserError
+from preprocess.utils.load import is_blank
 
 # Drawn for the README and for the comparison of variants.
 PROMPTS = (
@@ -32,7 +33,7 @@ def check_prompts(prompts: Sequence[Any]) -> None:
             prompt.encode()
         except UnicodeEncodeError:
             raise UserError(f"the prompt {prompt[:60]!r} is not text in UTF-8; type it where it is.") from None
-    if not all(prompt.strip() for prompt in prompts):
+    if any(map(is_blank, prompts)):
         raise UserError("a prompt is empty; write what the picture should show.")
 
 

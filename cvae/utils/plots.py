@@ -1,9 +1,11 @@
 """Pictures about pictures: labelled grids and loss curves."""
 
+import contextlib
 import io
+import os
 import textwrap
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,28 @@ from preprocess.utils.types import PathLike
 CELL, LABEL, GAP = 1.35, 1.9, 0.02
 
 
+# Dots an inch, and how many dots a side and a whole picture may have: Matplotlib draws no more, and nobody reads more.
+DPI, MOST_A_SIDE, MOST = 110, 60_000, 45_000_000
+
+
+def _import_matplotlib():
+    try:
+        import matplotlib
+    except ValueError:  # an MPLBACKEND that there is not; none is needed here
+        os.environ.pop("MPLBACKEND", None)
+        import matplotlib
+    return matplotlib
+
+
+@contextlib.contextmanager
+def _own_style() -> Iterator[None]:
+    """Without the user's own settings of Matplotlib, such as `text.usetex`, which wants LaTeX installed."""
+    matplotlib = _import_matplotlib()
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        yield
+
+
 def _figure(*size, layout="constrained"):
     # The object, not pyplot: no global state, no display, nothing to close.
     from matplotlib.figure import Figure
@@ -28,7 +52,9 @@ def _write(figure, target, **options):
     with warnings.catch_warnings():
         # Matplotlib's font lacks the letters of some languages' prompts, and draws boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure.savefig(target, dpi=110, **options)
+        width, height = figure.get_size_inches()
+        dpi = min(DPI, MOST_A_SIDE / max(width, height), (MOST / (width * height)) ** 0.5)
+        figure.savefig(target, dpi=dpi, format="png", **options)
 
 
 def _save(figure, path, **options):
@@ -36,6 +62,7 @@ def _save(figure, path, **options):
         _write(figure, partial, **options)
 
 
+@_own_style()
 def draw_grid(
     rows: Any, labels: Any, title: str | None = None, notes: str | None = None, headings: Sequence[str] = ()
 ) -> Any:
@@ -80,6 +107,7 @@ def draw_grid(
 _TIGHT = {"bbox_inches": "tight", "pad_inches": 0.05}
 
 
+@_own_style()
 def save_grid(
     path: PathLike,
     rows: Any,
@@ -92,6 +120,7 @@ def save_grid(
     _save(draw_grid(rows, labels, title, notes, headings), path, **_TIGHT)
 
 
+@_own_style()
 def render_grid(
     rows: Any, labels: Any, title: str | None = None, notes: str | None = None, headings: Sequence[str] = ()
 ) -> Any:
@@ -101,6 +130,7 @@ def render_grid(
     return decode(buffer.getvalue())
 
 
+@_own_style()
 def save_sheet(path: PathLike, images: np.ndarray, captions: Any) -> None:
     """Writes a PNG of pictures, four to a row, each with its caption below.
 
@@ -122,6 +152,7 @@ def save_sheet(path: PathLike, images: np.ndarray, captions: Any) -> None:
     _save(figure, path)
 
 
+@_own_style()
 def save_matrix(path: PathLike, matrix: np.ndarray, row_name: str, column_name: str) -> None:
     """Writes a PNG of a matrix as a heat map, its rows downwards, with the names of what its axes count."""
     figure = _figure(4.6, 4)
@@ -131,6 +162,7 @@ def save_matrix(path: PathLike, matrix: np.ndarray, row_name: str, column_name: 
     _save(figure, path)
 
 
+@_own_style()
 def save_map(path: PathLike, places: np.ndarray, labels: Any, marks: np.ndarray, names: Sequence[str]) -> None:
     """Writes a PNG of points on a plane, coloured by their labels, and of one mark a label.
 
@@ -149,6 +181,7 @@ def save_map(path: PathLike, places: np.ndarray, labels: Any, marks: np.ndarray,
     _save(figure, path)
 
 
+@_own_style()
 def save_curves(path: PathLike, history: Sequence[dict[str, Any]]) -> None:
     """Writes a PNG of the loss and its parts by epoch.
 
@@ -179,6 +212,7 @@ def save_curves(path: PathLike, history: Sequence[dict[str, Any]]) -> None:
     _save(figure, path)
 
 
+@_own_style()
 def save_lines(path: PathLike, lines: dict[str, list[dict[str, float]]], x_name: str, y_names: Sequence[str]) -> None:
     """Writes a PNG of measurements against one of them, a panel for each of the others.
 

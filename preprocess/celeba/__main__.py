@@ -7,7 +7,7 @@ import argparse
 import os
 
 from preprocess.celeba.build import preprocess_celeba
-from preprocess.utils.command import run_command
+from preprocess.utils.command import place_name, run_command
 from preprocess.utils.errors import counted, summary
 from preprocess.utils.options import add_shard_options, note_few, shard_options
 
@@ -18,8 +18,8 @@ def main() -> None:
         description=summary(__doc__),
         epilog="Run the same command again after an interruption and it goes on where it stopped.",
     )
-    parser.add_argument("--zip", required=True, help="img_align_celeba.zip; it is not unpacked")
-    parser.add_argument("--attributes", required=True, help="list_attr_celeba.txt, or the same as CSV")
+    parser.add_argument("--zip", type=place_name, required=True, help="img_align_celeba.zip; it is not unpacked")
+    parser.add_argument("--attributes", type=place_name, required=True, help="list_attr_celeba.txt, or the same as CSV")
     add_shard_options(parser, "data/faces/shards", [64], 2048)
     arguments = parser.parse_args()
     # TensorFlow only writes records here; it would take the GPU's memory for that.

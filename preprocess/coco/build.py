@@ -72,7 +72,9 @@ def choose_photos(
             photos.append(Photo(image_id, images[image].filename, texts, str(zip_path), name=names[image]))
         else:
             dropped.append(texts)
-    missing = [(name, f"captioned, but not in {zip_path}") for name in captions.images if name not in known]
+    missing = [
+        (name, f"captioned, but not among the images of {zip_path}") for name in captions.images if name not in known
+    ]
     left_out = [*captions.left_out, *missing]
     return Choice(sorted(photos), dropped, len(images), len(known), len(missing), left_out)
 

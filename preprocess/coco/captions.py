@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from preprocess.utils.errors import UserError
-from preprocess.utils.load import parse_json, read_bytes, read_zip_member, zip_names
+from preprocess.utils.load import is_blank, parse_json, read_bytes, read_zip_member, zip_names
 from preprocess.utils.types import PathLike
 
 _NEEDED = frozenset(("images", "annotations", "id", "image_id", "file_name", "caption"))
@@ -100,9 +100,15 @@ def read_captions(path: PathLike, member: str | None = None, zip_stem: str = "tr
     return Captions(captions, left_out)
 
 
-def _needed(entry):
+def _needed(pairs):
     """Drops what captions do not need from each object as it is read: COCO's addresses and dates take most memory."""
-    return {key: entry[key] for key in entry if key in _NEEDED}
+    found = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"an object has two of {key!r}, of which JSON keeps the last")
+        if key in _NEEDED:
+            found[key] = value
+    return found
 
 
 def _read_json(path, member, zip_stem):
@@ -111,7 +117,7 @@ def _read_json(path, member, zip_stem):
         data = read_zip_member(path, member or _member_of(path, zip_stem), "give --captions the captions' JSON file")
     else:
         data = read_bytes(path, remedy)
-    return parse_json(data, path, remedy, object_hook=_needed)
+    return parse_json(data, path, remedy, object_pairs_hook=_needed)
 
 
 def _member_of(path, zip_stem):
@@ -184,7 +190,7 @@ def _usable(annotations, names, left_out) -> Iterator[dict[str, Any]]:
         key, caption = key_of(entry.get("image_id")), entry.get("caption")
         if key not in names:
             left_out.append((f"annotation {number}", f"no image has its image_id, {_shown(entry.get('image_id'))}"))
-        elif not isinstance(caption, str) or not caption.strip():
+        elif not isinstance(caption, str) or is_blank(caption):
             left_out.append((names[key], f"a caption is no text but {_shown(caption)}"))
         else:
             yield {"id": number, "image_id": key, "caption": caption}

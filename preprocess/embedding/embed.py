@@ -10,6 +10,7 @@ from PIL import Image
 
 from preprocess.embedding.patches import DIM
 from preprocess.embedding.process import EncoderProcess
+from preprocess.shards.info import read_info
 from preprocess.shards.records import CLIP_SIZE, add_embeddings, captions_of, check_counts, image_of, read_shard
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import atomic_path, is_whole, write_json
@@ -33,6 +34,7 @@ def read_shards_manifest(shards: PathLike) -> dict[str, Any]:
         raise UserError(f"{shards} holds no shards; make them with `{MADE_BY}`.")
     if manifest["kind"] != "shards":
         raise UserError(f"{shards} is embedded already; give the folder that offline_preprocess.py made.")
+    read_info(shards, embedded=False)
     check_counts(shards, manifest["shards"], MADE_BY)
     return manifest
 

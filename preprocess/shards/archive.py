@@ -17,6 +17,7 @@ from preprocess.utils.types import PathLike
 ENCRYPTED, IN_UTF8 = 0x1, 0x800
 # COCO's largest is under 1 MB; a member may claim far less than it unpacks to, but zipfile stops at its claim.
 MAX_FILE_SIZE = 200 * 10**6
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 # The record at a zip's end, and how far from the end it begins at most.
 END, END_SIZE, END_COMMENT = b"PK\x05\x06", 22, 65_535
 # What macOS puts beside each file.
@@ -61,6 +62,8 @@ def list_images(zip_path: PathLike, wanted: str) -> dict[str, zipfile.ZipInfo]:
         raise UserError(f"{path} holds no {', '.join(ENDINGS[:3])} or other images; give --zip {wanted}.")
     if any(info.flag_bits & ENCRYPTED for info in images):
         raise UserError(f"{path} is encrypted; unpack it with its password and zip it again without one.")
+    if any(info.compress_type not in PACKED for info in images):
+        raise UserError(f"{path} is packed in a way that is not read here; zip it again by deflate, the usual one.")
     found: dict[str, zipfile.ZipInfo] = {}
     for info in images:
         same = found.setdefault(_name_of(info), info)

@@ -82,7 +82,7 @@ def decode(data: bytes, smallest: int | None = None) -> Any:
     except Image.DecompressionBombError:
         raise BadImage("too many pixels") from None
     except Image.UnidentifiedImageError:
-        raise BadImage("not an image") from None
+        raise BadImage("empty" if not data else f"not an image of a kind that is read: {', '.join(FORMATS)}") from None
     # Damaged files make decoders raise nearly anything.
     except Exception as error:
         raise BadImage(f"damaged: {first_line(error)}") from None
@@ -194,7 +194,10 @@ def _to_eight_bits(image):
     if pixels.dtype.kind == "f":
         white = next((limit for limit in (1, 255, 65535) if pixels.max() <= limit), pixels.max())
         return Image.fromarray(np.uint8(np.clip(pixels, 0, white) * (255 / white) + 0.5))
-    # Pillow takes 32 bits for signed.
+    if image.mode == "I" and pixels.min() >= 0 and pixels.max() < 256:
+        # Eight bits that a program kept in 32.
+        return Image.fromarray(np.uint8(pixels))
+    # Pillow takes all 32 bits for signed.
     pixels = pixels.astype(np.uint32)
     return Image.fromarray(np.uint8(pixels >> (8 if pixels.max() < 2**16 else 24)))
 

@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 
 from preprocess.embedding.process import EncoderRecord
-from preprocess.shards.records import check_shards
+from preprocess.shards.records import SPLITS, check_shards
 from preprocess.utils.errors import UserError
 from preprocess.utils.folders import read_manifest
 from preprocess.utils.types import PathLike
@@ -98,6 +98,12 @@ def _info_of(folder, manifest):
     settings = manifest["settings"]
     clip = settings.get("clip")
     shards = settings["shards"] if clip else settings
+    for split in SPLITS:
+        held = sum(shard["count"] for name, shard in manifest["shards"].items() if name.startswith(split))
+        if held != manifest["counts"][split] or not 0 <= manifest["caption_counts"][split] < 2**40:
+            raise TypeError(f"the numbers of {split}")
+    if clip and (type(clip["embedding_dim"]) is not int or not 0 < clip["embedding_dim"] < 2**20):
+        raise TypeError("embedding_dim")
     return DataInfo(
         folder=folder,
         embedding_dim=clip["embedding_dim"] if clip else 0,

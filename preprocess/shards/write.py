@@ -63,16 +63,18 @@ def _read_done(out, shard) -> Done:
     return read_json(_done_path(out, shard), "run the same command again, which makes that shard again", Done)
 
 
-def _is_done(out, shard):
+def _is_done(out, shard, photos):
     try:
-        return is_whole(out / f"{shard}.tfrecord", _read_done(out, shard)["bytes"])
+        done = _read_done(out, shard)
     except UserError:  # not there yet, or damaged
         return False
+    told = done["count"] + len(done["rejected"]) == len(photos) and all(len(row) == 2 for row in done["rejected"])
+    return told and is_whole(out / f"{shard}.tfrecord", done["bytes"])
 
 
 def _write_shards(out, shards, sizes, workers):
     tf = import_tensorflow()
-    todo = {name: photos for name, photos in shards.items() if not _is_done(out, name)}
+    todo = {name: photos for name, photos in shards.items() if not _is_done(out, name, photos)}
     total = sum(map(len, shards.values()))
     left = sum(map(len, todo.values()))
     if not left:
@@ -153,7 +155,7 @@ def write_photos(
     """
     out, settings = pathlib.Path(out), manifest["settings"]
     shards = plan_shards(photos, settings["shard_size"], settings.get("validation_share", VALIDATION_SHARE))
-    if not manifest["complete"] or not all(_is_done(out, name) for name in shards):
+    if not manifest["complete"] or not all(_is_done(out, *shard) for shard in shards.items()):
         _write_shards(out, shards, settings["sizes"], workers)
         manifest = _finish(out, manifest, shards, describe, left_out)
     if not manifest["counts"]["train"] + manifest["counts"]["val"]:

@@ -1,5 +1,6 @@
 """How a command line begins and ends: its streams, signals, and what it says of an error."""
 
+import argparse
 import contextlib
 import errno
 import os
@@ -124,6 +125,13 @@ def _interruption_behind(error: BaseException | None) -> BaseException | None:
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error
+
+
+def place_name(text: str) -> str:
+    """An argument that names a file or a folder; not an empty one, as a shell's unset variable is."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the name is empty; name a file or folder")
+    return text
 
 
 def run_command(main: Callable[[], Any], again: str = "run the same command again to go on") -> None:

@@ -8,7 +8,7 @@ import json
 import os
 import pathlib
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from preprocess.utils.errors import UserError
@@ -86,7 +86,43 @@ def numbered_file(path: PathLike) -> pathlib.Path:
     """The path itself, or where something is there the first free one of NAME-2.png, NAME-3.png and so on."""
     path = pathlib.Path(path)
     others = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in itertools.count(2))
-    return next(free for free in itertools.chain([path], others) if not free.exists())
+    # A link that leads nowhere is somebody's too.
+    return next(free for free in itertools.chain([path], others) if not os.path.lexists(free))
+
+
+def save_numbered(path: PathLike, save: Callable[[pathlib.Path], Any]) -> pathlib.Path:
+    """Has a function write a file, which then takes the first free of the names of `numbered_file`, and returns that.
+
+    Of several that save at once each gets a name of its own.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=PARTIAL, suffix=path.suffix, dir=path.parent)
+    os.close(descriptor)
+    partial = pathlib.Path(name)
+    try:
+        save(partial)
+        _sync(partial)
+        # As other files are made; a temporary one is its owner's alone.
+        os.chmod(partial, 0o666 & ~_umask())
+        while True:
+            free = numbered_file(path)
+            try:
+                os.link(partial, free)
+            except FileExistsError:  # another took it
+                continue
+            except OSError:  # a file system without links
+                os.replace(partial, free)
+            _sync(path.parent)
+            return free
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def next_folder(parent: PathLike, first: int = 1) -> pathlib.Path:

@@ -61,6 +61,11 @@ def decode_text(data: bytes, name: PathLike, remedy: str) -> str:
         raise UserError(f"{name} is not text; {remedy}.") from None
 
 
+def is_blank(text: str) -> bool:
+    """Whether a text shows nothing: it is empty, or of spaces and of letters without width."""
+    return not any(letter.isprintable() and not letter.isspace() for letter in text)
+
+
 def read_text(path: PathLike, remedy: str) -> str:
     """A text file. Raises a UserError as `read_bytes` and `decode_text` do."""
     return decode_text(read_bytes(path, remedy), path, remedy)

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+from preprocess.utils.command import place_name
 from preprocess.utils.errors import check_whole, counted
 from preprocess.utils.parallel import available_cores
 from preprocess.utils.types import PathLike
@@ -18,7 +19,7 @@ def add_shard_options(parser: Any, out: PathLike, sizes: Sequence[int], shard_si
     parser.add_argument(
         "--sizes", nargs="+", type=int, default=list(sizes), metavar="PX", help=f"default: {' '.join(map(str, sizes))}"
     )
-    parser.add_argument("--out", default=out, help="output folder (default: %(default)s)")
+    parser.add_argument("--out", type=place_name, default=out, help="output folder (default: %(default)s)")
     parser.add_argument(
         "--shard-size", type=int, default=shard_size, metavar="N", help="images a shard (default: %(default)s)"
     )
@@ -58,7 +59,7 @@ def parse_drawing_options(parser: Any, out: PathLike, count: int) -> argparse.Na
     Raises:
         UserError: a number that cannot be.
     """
-    parser.add_argument("--out", default=out, help="folder for the archive (default: %(default)s)")
+    parser.add_argument("--out", type=place_name, default=out, help="folder for the archive (default: %(default)s)")
     parser.add_argument("--count", type=int, default=count, help="pictures to draw (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same pictures (default: 0)")
     parser.add_argument("--workers", type=int, default=available_cores(), help="processes (default: one a core)")

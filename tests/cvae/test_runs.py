@@ -67,3 +67,10 @@ def test_a_file_in_place_of_a_run_folder_gives_one_sentence(tmp_path):
     (tmp_path / "picture.png").write_bytes(b"")
     with pytest.raises(UserError, match="is not a run folder"):
         load_run(tmp_path / "picture.png")
+
+
+def test_a_folders_name_may_end_with_a_slash_and_a_files_is_none(tmp_path):
+    assert Run("drawn-faces-64/").variant.image_size == 64
+    Run.create(tmp_path, CONFIG)
+    with pytest.raises(UserError, match=r"run.json is a file; name the run's folder"):
+        Run(tmp_path / "run.json")

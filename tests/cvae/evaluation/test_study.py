@@ -80,7 +80,7 @@ class Tags(html.parser.HTMLParser):
 
 
 def test_html_in_a_prompt_is_text_on_the_page(page):
-    prompt = "<img src=x onerror=alert(1)> </script><script>alert(2)</script>"
+    prompt = "<!--<script> <img src=x onerror=alert(1)> </script><script>alert(2)</script>"
     _, text, _ = page(pairs=1, prompts=(prompt,))
     tags = Tags()
     tags.feed(text)

@@ -97,3 +97,7 @@ def test_an_output_that_cannot_be_written_is_an_error_before_drawing(tmp_path, m
 
 def test_they_say_what_they_are():
     assert repr(Pictures(np.zeros((2, 3, 8, 16, 3)), ["a", "b"])) == "<pictures: 2 rows of 3, 16 x 8 pixels>"
+
+
+def test_names_of_files_fit_in_255_bytes():
+    assert len(slug("\U0001d430" * 70).encode()) <= 180

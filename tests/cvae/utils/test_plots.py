@@ -1,8 +1,12 @@
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from cvae.utils import plots
 from cvae.utils.plots import save_curves, save_grid, save_lines, save_sheet
+from preprocess.shards.decode import decode
 
 rng = np.random.default_rng(0)
 
@@ -64,3 +68,21 @@ def test_lines_show_every_point_in_a_panel_a_measure(tmp_path):
     save_lines(tmp_path / "one.png", lines, "steps", ["a"])
     wide, narrow = (Image.open(tmp_path / name) for name in ("two.png", "one.png"))
     assert wide.width == pytest.approx(2 * narrow.width, rel=0.05) and wide.height == narrow.height
+
+
+def test_the_users_own_settings_of_matplotlib_do_not_count(tmp_path):
+    import matplotlib
+
+    with matplotlib.rc_context({"text.usetex": True, "savefig.format": "pdf", "savefig.dpi": 7}):
+        plots.save_curves(tmp_path / "loss.png", [{"epoch": 1, "loss": 1.0}])
+        assert plots.render_grid(np.zeros((1, 1, 8, 8, 3)), ["a_cow"]).width > 100
+        assert matplotlib.rcParams["text.usetex"]
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_grid_of_a_thousand_columns_can_be_read():
+    figure = plots._figure(1350, 6)
+    figure.text(0.5, 0.5, "a cow")
+    buffer = io.BytesIO()
+    plots._write(figure, buffer)
+    assert 50_000 < decode(buffer.getvalue()).width <= 60_000

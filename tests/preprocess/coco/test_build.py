@@ -262,7 +262,7 @@ def test_all_that_is_captioned_is_kept_or_told(tmp_path):
     assert texts_by_name(tmp_path / "out").keys() == {*names, "u\u0308ber.jpg"} - {"b.bmp"}
     reasons = rejected_in(tmp_path / "out")
     assert reasons.keys() == {"damaged.jpg", "gone.jpg", "e.jfif"}
-    assert "damaged" in reasons["damaged.jpg"] and "not in" in reasons["gone.jpg"]
+    assert "damaged" in reasons["damaged.jpg"] and "not among the images of" in reasons["gone.jpg"]
 
 
 def test_two_zips_may_have_images_of_one_name(tmp_path):
@@ -276,7 +276,19 @@ def test_two_zips_may_have_images_of_one_name(tmp_path):
 
 
 @pytest.mark.parametrize("side", ["train-00000.json", "val-00000.json"])
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"bytes": "many"}', b"\xff\xfe\0", b"[" * 10_000])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"bytes": "many"}',
+        b"\xff\xfe\0",
+        b"[" * 10_000,
+        b'{"bytes": 1, "count": 1, "rejected": [["a"]]}',
+        b'{"bytes": 1, "count": 0, "rejected": [["a", "b"]]}',
+    ],
+)
 def test_a_damaged_side_file_has_its_shard_made_again(tmp_path, side, content):
     path = write_coco(tmp_path, {f"{n}.jpg": jpeg(n) for n in range(8)}, {f"{n}.jpg": ["a cow"] for n in range(8)})
     preprocess_coco(path, tmp_path / "out", sizes=(64,))

@@ -172,3 +172,25 @@ def test_reads_real_captions_from_the_official_archive():
     captions = read_captions(path, "annotations/captions_train2017.json")
     assert len(captions.images) == 180
     assert captions == read_captions(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"images": [{"id": 1, "file_name": "a"}], "annotations": [{"image_id": 1, "caption": "a", "caption": "b"}]}',
+        '{"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": [], "annotations": []}',
+    ],
+)
+def test_what_stands_twice_is_refused_and_not_lost(tmp_path, text):
+    (tmp_path / "c.json").write_text(text)
+    with pytest.raises(UserError, match=r"has two of '(caption|annotations)', of which JSON keeps the last"):
+        read_captions(tmp_path / "c.json")
+
+
+def test_captions_that_show_nothing_are_none(tmp_path):
+    texts = ["\u200b", "\ufeff", "\0", "a cow \U0001f404"]
+    images = [{"id": number, "file_name": f"{number}.jpg"} for number in range(4)]
+    annotations = [{"image_id": number, "caption": text} for number, text in enumerate(texts)]
+    (tmp_path / "c.json").write_text(json.dumps({"images": images, "annotations": annotations}))
+    found = read_captions(tmp_path / "c.json")
+    assert list(found.images) == ["3.jpg"] and len(found.left_out) == 3

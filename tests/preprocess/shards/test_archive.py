@@ -93,3 +93,12 @@ def test_a_damaged_member_is_rejected_with_the_reason(tmp_path):
     path.write_bytes(data[:200] + bytes([data[200] ^ 1]) + data[201:])
     kept, reason = prepare(Photo(1, "1.jpg", ("a cow",), str(path), name="1.jpg"), (64,))
     assert kept is None and reason.startswith("cannot be read from the zip: Bad CRC-32")
+
+
+def test_a_packing_that_is_not_read_is_named_at_once(tmp_path):
+    path = write_zip(tmp_path / "a.zip", [("1.jpg", b"x")])
+    data = path.read_bytes()
+    place = data.index(b"PK\x01\x02") + 10
+    path.write_bytes(data[:place] + struct.pack("<H", 9) + data[place + 2 :])
+    with pytest.raises(UserError, match="zip it again by deflate"):
+        list_images(path, WANTED)

@@ -187,7 +187,7 @@ def test_a_file_that_is_cut_short_is_refused(kind):
     ("data", "reason"),
     [
         (b"a text named .jpg", "not an image"),
-        (b"", "not an image"),
+        (b"", "empty"),
         (encoded(picture(10, 10), "PNG"), "too small"),
         (encoded(picture(10, 10)), "too small"),
         (encoded(Image.new("1", (30_000, 30_000)), "PNG"), "too many pixels"),
@@ -220,3 +220,8 @@ def test_the_endings_are_those_that_pillow_knows():
     Image.init()
     known = {ending for ending, kind in Image.registered_extensions().items() if kind in {*FORMATS, "MPO"}}
     assert known <= set(ENDINGS)
+
+
+def test_eight_bits_kept_in_32_are_eight_bits():
+    data = encoded(Image.fromarray(np.arange(64 * 64, dtype=np.int32).reshape(64, 64) % 256), "TIFF")
+    assert np.asarray(decode(data)).max() == 255

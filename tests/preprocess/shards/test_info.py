@@ -5,6 +5,8 @@ import pytest
 from preprocess.shards.info import read_info
 from preprocess.shards.records import shard_paths
 from preprocess.utils.errors import UserError
+from preprocess.utils.files import write_json
+from preprocess.utils.folders import MANIFEST, read_manifest
 
 
 def test_what_the_folder_holds(embedded):
@@ -24,3 +26,30 @@ def test_folders_that_are_not_embedded_are_errors(shards, embedded, tmp_path):
     shard_paths(tmp_path / "copy", "val")[0].unlink()
     with pytest.raises(UserError, match=r"lacks val-00000\.tfrecord"):
         read_info(tmp_path / "copy")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"counts": {}},
+        {"counts": {"train": 10**30, "val": 1}},
+        {"caption_counts": {"train": 5}},
+        {"caption_counts": {"train": 5, "val": 10**30}},
+        {"shards": {}},
+    ],
+)
+def test_numbers_that_cannot_be_are_damage(embedded, tmp_path, changed):
+    folder = shutil.copytree(embedded, tmp_path / "embedded")
+    write_json(folder / MANIFEST, read_manifest(folder, "") | changed)
+    with pytest.raises(UserError, match="manifest is damaged"):
+        read_info(folder)
+
+
+@pytest.mark.parametrize("value", [None, -1, True, 3.5, "x", []])
+def test_a_length_of_embeddings_that_cannot_be_is_damage(embedded, tmp_path, value):
+    folder = shutil.copytree(embedded, tmp_path / "embedded")
+    manifest = read_manifest(folder, "")
+    manifest["settings"]["clip"]["embedding_dim"] = value
+    write_json(folder / MANIFEST, manifest)
+    with pytest.raises(UserError, match="manifest is damaged"):
+        read_info(folder)
