@@ -15,6 +15,7 @@ from cvae.nn.samplers import SamplerOptions
 from cvae.runs import Run
 from cvae.systems.flow.draw import FlowDrawer
 from cvae.training.loop import train
+from preprocess.embedding.trust import remember
 from preprocess.shards.info import read_info
 from tests.helpers import ROOT, assert_same_weights
 
@@ -31,6 +32,8 @@ def old(tmp_path_factory):
     for path in (*folder.rglob("run.json"), folder / "embedded" / "manifest.json"):
         text = path.read_text().replace('"DATA"', json.dumps(str(folder / "embedded")))
         path.write_text(text.replace('"ENCODER"', json.dumps(f"{folder / 'encoder.py'}:Encoder")))
+    # As whoever made them had.
+    remember(f"{folder / 'encoder.py'}:Encoder")
     return folder
 
 
