@@ -1,5 +1,6 @@
 """Functions that several tests call."""
 
+import io
 import json
 import os
 import pathlib
@@ -89,6 +90,15 @@ def shared(*parts):
     if not path.exists():
         pytest.skip(f"needs the real data in {path}")
     return path
+
+
+def noise_jpeg():
+    """The bytes of a JPEG of 80 pixels a side."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (80, 80, 3), np.uint8)).save(buffer, "JPEG")
+    return buffer.getvalue()
 
 
 def write_coco(folder, files, captions, name="train2017"):

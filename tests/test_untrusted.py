@@ -9,20 +9,12 @@ import zipfile
 import keras
 import numpy as np
 import pytest
-from PIL import Image
 
 from cvae.keras_files import BEST, load_keras
 from cvae.runs import CONFIG, Run
 from preprocess.shards.archive import list_images
 from preprocess.utils.errors import UserError
-from tests.helpers import command
-
-
-def jpeg():
-    pixels = np.random.default_rng(0).integers(0, 256, (80, 80, 3), np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG")
-    return buffer.getvalue()
+from tests.helpers import command, noise_jpeg
 
 
 def rewrite(source, target, change):
@@ -65,11 +57,11 @@ def test_paths_in_an_archive_lead_nowhere(tmp_path):
     folder = tmp_path / "work"
     folder.mkdir()
     secret = tmp_path / "secret.jpg"
-    secret.write_bytes(jpeg())
+    secret.write_bytes(noise_jpeg())
     names = ("train2017/000000000001.jpg", "../000000000002.jpg", f"{tmp_path}/000000000003.jpg", "a/../../x.jpg")
     with zipfile.ZipFile(folder / "train2017.zip", "w") as archive:
         for name in names:
-            archive.writestr(name, jpeg())
+            archive.writestr(name, noise_jpeg())
         link = zipfile.ZipInfo("000000000004.jpg")
         link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
         archive.writestr(link, str(secret))

@@ -21,7 +21,7 @@ from cvae.sampling.generate import draw_prompts
 from cvae.sampling.prompts import PROMPTS
 from cvae.utils.arrays import to_uint8
 from preprocess.utils.errors import UserError, check_whole, counted
-from preprocess.utils.files import check_writable, numbered_file, write_text
+from preprocess.utils.files import check_writable, save_numbered, write_text
 from preprocess.utils.load import read_json
 
 # The page, with STUDY where the study's data go.
@@ -111,9 +111,8 @@ def make_study(
     identity = hashlib.sha256(json.dumps(trials).encode()).hexdigest()[:16]
     study = {"a": str(run_a), "b": str(run_b), "id": identity, "questions": QUESTIONS, "trials": trials}
     # In a script, "</" would end it, and "<!--" begin a comment.
-    path = numbered_file(out)
-    write_text(path, PAGE.read_text(encoding="utf-8").replace("STUDY", json.dumps(study).replace("<", "\\u003c")))
-    return len(trials), path
+    page = PAGE.read_text(encoding="utf-8").replace("STUDY", json.dumps(study).replace("<", "\\u003c"))
+    return len(trials), save_numbered(out, lambda partial: write_text(partial, page))
 
 
 def _data_address(pictures):

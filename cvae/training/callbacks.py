@@ -143,7 +143,8 @@ class Interrupt(keras.callbacks.Callback):
             yield
             return
         numbers = [getattr(signal, name) for name in ("SIGINT", *ENDING_SIGNALS) if hasattr(signal, name)]
-        before: dict[int, Any] = {number: signal.getsignal(number) for number in numbers}
+        handlers = {number: signal.getsignal(number) for number in numbers}
+        before = {number: handler for number, handler in handlers.items() if callable(handler)}
 
         def note(number, frame):
             try:
@@ -152,15 +153,13 @@ class Interrupt(keras.callbacks.Callback):
                 self.caught = interruption
                 raise
 
-        for number, handler in before.items():
-            if callable(handler):
-                signal.signal(number, note)
+        for number in before:
+            signal.signal(number, note)
         try:
             yield
         finally:
             for number, handler in before.items():
-                if callable(handler):
-                    signal.signal(number, handler)
+                signal.signal(number, handler)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if self.caught:

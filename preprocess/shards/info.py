@@ -89,21 +89,26 @@ def read_info(folder: PathLike, embedded: bool = True) -> DataInfo:
         else:
             made_by = f"python clip_wrapper.py SHARDS --clip {manifest['clip_spec']} --out {folder}"
         check_shards(folder, manifest["shards"], made_by)
+        _check_numbers(manifest, manifest["settings"].get("clip"))
         return _info_of(folder, manifest)
     except (KeyError, TypeError) as error:
         raise UserError(f"{folder}'s manifest is damaged ({error}); make the folder again with `{MADE_BY}`.") from None
 
 
-def _info_of(folder, manifest):
-    settings = manifest["settings"]
-    clip = settings.get("clip")
-    shards = settings["shards"] if clip else settings
+def _check_numbers(manifest, clip):
+    """Raises a TypeError for numbers that cannot be, which only a damaged manifest holds."""
     for split in SPLITS:
         held = sum(shard["count"] for name, shard in manifest["shards"].items() if name.startswith(split))
         if held != manifest["counts"][split] or not 0 <= manifest["caption_counts"][split] < 2**40:
             raise TypeError(f"the numbers of {split}")
     if clip and (type(clip["embedding_dim"]) is not int or not 0 < clip["embedding_dim"] < 2**20):
         raise TypeError("embedding_dim")
+
+
+def _info_of(folder, manifest):
+    settings = manifest["settings"]
+    clip = settings.get("clip")
+    shards = settings["shards"] if clip else settings
     return DataInfo(
         folder=folder,
         embedding_dim=clip["embedding_dim"] if clip else 0,

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import tempfile
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -97,14 +98,11 @@ def save_numbered(path: PathLike, save: Callable[[pathlib.Path], Any]) -> pathli
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=PARTIAL, suffix=path.suffix, dir=path.parent)
-    os.close(descriptor)
-    partial = pathlib.Path(name)
+    # Of any length that the path's own name may have; the suffix says in which format.
+    partial = path.with_name(f"{PARTIAL}{uuid.uuid4().hex}{path.suffix}")
     try:
         save(partial)
         _sync(partial)
-        # As other files are made; a temporary one is its owner's alone.
-        os.chmod(partial, 0o666 & ~_umask())
         while True:
             free = numbered_file(path)
             try:
@@ -117,12 +115,6 @@ def save_numbered(path: PathLike, save: Callable[[pathlib.Path], Any]) -> pathli
             return free
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def next_folder(parent: PathLike, first: int = 1) -> pathlib.Path:

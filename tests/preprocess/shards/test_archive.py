@@ -1,23 +1,15 @@
 import errno
-import io
 import struct
 import zipfile
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from preprocess.shards import archive
 from preprocess.shards.archive import Photo, list_images, prepare
 from preprocess.utils.errors import UserError
+from tests.helpers import noise_jpeg
 
 WANTED = "COCO's train2017.zip"
-
-
-def jpeg(side=80, seed=0):
-    buffer = io.BytesIO()
-    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)).save(buffer, "JPEG")
-    return buffer.getvalue()
 
 
 def write_zip(path, members):
@@ -71,7 +63,7 @@ def test_more_files_than_the_old_end_record_counts(tmp_path):
 
 
 def test_what_the_system_refuses_is_not_the_images_fault(tmp_path, monkeypatch):
-    path = write_zip(tmp_path / "a.zip", [("1.jpg", jpeg())])
+    path = write_zip(tmp_path / "a.zip", [("1.jpg", noise_jpeg())])
     photo = Photo(1, "1.jpg", ("a cow",), str(path), name="1.jpg")
     assert prepare(photo, (64,))[1] is None
 
@@ -88,7 +80,7 @@ def test_what_the_system_refuses_is_not_the_images_fault(tmp_path, monkeypatch):
 
 
 def test_a_damaged_member_is_rejected_with_the_reason(tmp_path):
-    path = write_zip(tmp_path / "a.zip", [("1.jpg", jpeg())])
+    path = write_zip(tmp_path / "a.zip", [("1.jpg", noise_jpeg())])
     data = path.read_bytes()
     path.write_bytes(data[:200] + bytes([data[200] ^ 1]) + data[201:])
     kept, reason = prepare(Photo(1, "1.jpg", ("a cow",), str(path), name="1.jpg"), (64,))
