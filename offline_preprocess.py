@@ -10,7 +10,7 @@ from typing import Any
 
 from preprocess.coco.themes import THEMES
 from preprocess.utils.command import place_name, run_command
-from preprocess.utils.errors import counted
+from preprocess.utils.errors import counted, without_controls
 from preprocess.utils.options import add_shard_options, note_few, shard_options
 
 
@@ -59,7 +59,7 @@ def main() -> None:
     )
     if unmatched := [word for word in arguments.words if word.lower() in manifest["found"]["unmatched"]]:
         print(f"note: no image is described by: {', '.join(unmatched)}.")
-    print("\n".join(describe(manifest, arguments.theme)))
+    print(without_controls("\n".join(describe(manifest, arguments.theme))))
     note_few(manifest["counts"], "image")
     counts = manifest["counts"]
     print(

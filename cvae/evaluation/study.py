@@ -20,7 +20,7 @@ from cvae.runs import load_run
 from cvae.sampling.generate import draw_prompts
 from cvae.sampling.prompts import PROMPTS
 from cvae.utils.arrays import to_uint8
-from preprocess.utils.errors import UserError, check_whole, counted
+from preprocess.utils.errors import UserError, check_whole, counted, without_controls
 from preprocess.utils.files import check_writable, save_numbered, write_text
 from preprocess.utils.load import read_json
 
@@ -198,4 +198,4 @@ def format_win_rates(a: str, b: str, people: int, table: dict[str, dict[str, Any
         rate = f"{row['wins']:.0%} (95 % interval {row['low']:.0%} to {row['high']:.0%})"
         lines.append(f"{question:<20} {rate:>{width}} {row['answers']:>8}")
     lines.append(f"By {counted(people, 'respondent')}; the intervals hold for them, not for people at large.")
-    return "\n".join(lines)
+    return without_controls("\n".join(lines))

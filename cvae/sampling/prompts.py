@@ -32,7 +32,8 @@ def check_prompts(prompts: Sequence[Any]) -> None:
         try:
             prompt.encode()
         except UnicodeEncodeError:
-            raise UserError(f"the prompt {prompt[:60]!r} is not text in UTF-8; type it where it is.") from None
+            remedy = "type it in a terminal that is, as after export LC_ALL=C.UTF-8"
+            raise UserError(f"the prompt {prompt[:60]!r} is not text in UTF-8; {remedy}.") from None
     if any(map(is_blank, prompts)):
         raise UserError("a prompt is empty; write what the picture should show.")
 

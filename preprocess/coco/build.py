@@ -11,7 +11,7 @@ from typing import Any
 from preprocess.coco.captions import Captions, find_captions, read_captions
 from preprocess.coco.themes import THEMES, theme_words, word_pattern
 from preprocess.pasture import DRAWN_BY
-from preprocess.shards.archive import Photo, list_images
+from preprocess.shards.archive import Photo, has_unclear_names, list_images
 from preprocess.shards.names import join_names, short_names
 from preprocess.shards.records import VALIDATION_SHARE
 from preprocess.shards.write import MADE, check_numbers, fingerprint, share_setting, write_photos
@@ -72,9 +72,10 @@ def choose_photos(
             photos.append(Photo(image_id, images[image].filename, texts, str(zip_path), name=names[image]))
         else:
             dropped.append(texts)
-    missing = [
-        (name, f"captioned, but not among the images of {zip_path}") for name in captions.images if name not in known
-    ]
+    reason = f"captioned, but not among the images of {zip_path}"
+    if has_unclear_names(images):
+        reason += ", of which some have names that are not in UTF-8; zip them again with a program that writes it"
+    missing = [(name, reason) for name in captions.images if name not in known]
     left_out = [*captions.left_out, *missing]
     return Choice(sorted(photos), dropped, len(images), len(known), len(missing), left_out)
 

@@ -1,7 +1,6 @@
 """A zip of images: its directory, and its images one by one, without unzipping it."""
 
 import collections
-import contextlib
 import errno
 import functools
 import pathlib
@@ -9,7 +8,7 @@ import struct
 import zipfile
 from collections.abc import Sequence
 
-from preprocess.shards.decode import ENDINGS, BadImage
+from preprocess.shards.decode import ENDINGS, UNREAD_ENDINGS, BadImage
 from preprocess.shards.images import square_jpegs
 from preprocess.utils.errors import UserError
 from preprocess.utils.types import PathLike
@@ -87,17 +86,27 @@ def _stated_count(path: pathlib.Path) -> int:
 
 def _name_of(info: zipfile.ZipInfo) -> str:
     """A member's path; some programs write UTF-8 and do not say so."""
-    name = info.filename
-    if not info.flag_bits & IN_UTF8:
-        with contextlib.suppress(UnicodeError):
-            name = name.encode("cp437").decode("utf-8")
-    return name.replace("\\", "/")
+    return (_in_utf8(info) or info.filename).replace("\\", "/")
+
+
+def _in_utf8(info: zipfile.ZipInfo) -> str | None:
+    if info.flag_bits & IN_UTF8:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return None
+
+
+def has_unclear_names(images: dict[str, zipfile.ZipInfo]) -> bool:
+    """Whether a zip has names in an encoding that it does not tell, as some programs write that are not in English."""
+    return any(_in_utf8(info) is None for info in images.values())
 
 
 def _is_image(info: zipfile.ZipInfo) -> bool:
     name = info.filename
     extra = name.startswith(RESOURCES[0]) or pathlib.PurePosixPath(name).name.startswith(RESOURCES[1])
-    return not info.is_dir() and not extra and name.lower().endswith(ENDINGS)
+    return not info.is_dir() and not extra and name.lower().endswith(ENDINGS + UNREAD_ENDINGS)
 
 
 # One open archive a worker process.

@@ -29,6 +29,8 @@ FORMATS = {
     "TIFF": (".tif", ".tiff"),
 }
 ENDINGS = tuple(ending for endings in FORMATS.values() for ending in endings)
+# Photographs too, of phones and cameras, that are not read and have to be told rather than passed over.
+UNREAD_ENDINGS = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".dng", ".cr2", ".nef", ".arw")
 
 JPEG_START, PNG_START = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 START_OF_SCAN, END_OF_IMAGE, EXIF_SEGMENT, EXIF_HEADER, ORIENTATION = 0xDA, 0xD9, 0xE1, b"Exif\0\0", 0x0112

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from preprocess.utils.errors import UserError
+from preprocess.utils.errors import UserError, without_controls
 from preprocess.utils.types import PathLike
 
 # The exit code of Ctrl-C, as shells know it, and of all else that a user can put right.
@@ -147,11 +147,13 @@ def run_command(main: Callable[[], Any], again: str = "run the same command agai
         sys.exit(128 + 13)
     except (Exception, KeyboardInterrupt) as caught:
         error = _interruption_behind(caught) or caught
+        # The folder that work was under way in may have become known further out.
+        vars(error).update(vars(caught) | vars(error))
         sentence = sentence_of(error, again)
         if not sentence:
             raise
         with contextlib.suppress(OSError, ValueError):
-            print(f"error: {sentence}", file=sys.stderr)
+            print(f"error: {without_controls(sentence)}", file=sys.stderr)
         sys.exit(INTERRUPTED if type(error) is KeyboardInterrupt else REFUSED)
 
 

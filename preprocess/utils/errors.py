@@ -1,6 +1,7 @@
 """The one kind of error that a user can cause, and the checks that raise it."""
 
 import numbers
+import unicodedata
 from typing import Any
 
 
@@ -27,6 +28,12 @@ def check_whole(option: str, number: Any, least: int, most: int | None = None) -
 def first_line(error: BaseException) -> str:
     """What an error of a library's says, in a line of 150 letters at most; its kind where it says nothing."""
     return (str(error) or type(error).__name__).splitlines()[0][:150]
+
+
+def without_controls(text: str) -> str:
+    """A text of a user's files for a terminal: no code in it that moves the cursor or colours what follows."""
+    plain = (char if char in "\n\t" or unicodedata.category(char) != "Cc" else f"\\x{ord(char):02x}" for char in text)
+    return "".join(plain)
 
 
 def counted(number: Any, noun: str) -> str:

@@ -65,7 +65,7 @@ def test_a_lost_log_is_named(tmp_path):
 
 def test_a_file_in_place_of_a_run_folder_gives_one_sentence(tmp_path):
     (tmp_path / "picture.png").write_bytes(b"")
-    with pytest.raises(UserError, match="is not a run folder"):
+    with pytest.raises(UserError, match="picture.png is a file; name the run"):
         load_run(tmp_path / "picture.png")
 
 

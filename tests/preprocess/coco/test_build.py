@@ -265,6 +265,22 @@ def test_all_that_is_captioned_is_kept_or_told(tmp_path):
     assert "damaged" in reasons["damaged.jpg"] and "not among the images of" in reasons["gone.jpg"]
 
 
+def test_photographs_of_a_kind_that_is_not_read_are_told(tmp_path):
+    files = {"1.jpg": jpeg(), "2.HEIC": b"\0\0\0\x18ftypheic" + bytes(100)}
+    path = write_coco(tmp_path, files, {name: ["a cow"] for name in files})
+    manifest = preprocess_coco(path, tmp_path / "out", sizes=(64,))
+    assert manifest["found"]["missing"] == 0 and manifest["counts"]["rejected"] == 1
+    assert rejected_in(tmp_path / "out")["2.HEIC"].startswith("not an image of a kind that is read: JPEG")
+
+
+def test_names_in_an_encoding_that_a_zip_does_not_tell_are_explained(tmp_path):
+    files = {"1.jpg": jpeg(), "xxxx.jpg": jpeg()}
+    path = write_coco(tmp_path, files, {"1.jpg": ["a cow"], "\u725b\u7f8a.jpg": ["a cow", "a sheep"]})
+    path.write_bytes(path.read_bytes().replace(b"xxxx", "\u725b\u7f8a".encode("gbk")))
+    preprocess_coco(path, tmp_path / "out", sizes=(64,))
+    assert "names that are not in UTF-8; zip them again" in rejected_in(tmp_path / "out")["\u725b\u7f8a.jpg"]
+
+
 def test_two_zips_may_have_images_of_one_name(tmp_path):
     paths = [
         write_coco(tmp_path / name, {"1.jpg": jpeg(100 * number)}, {"1.jpg": [f"a cow in {name}"]})

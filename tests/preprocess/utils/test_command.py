@@ -62,6 +62,19 @@ def test_the_sentence_names_the_folder_that_work_was_under_way_in():
     assert sentence_of(KeyboardInterrupt(), AGAIN) == "interrupted; run it again."
 
 
+def test_a_folder_that_becomes_known_behind_a_librarys_error_is_named():
+    process = command("-c", TAKES.format("KeyboardInterrupt()", "ImportError()"))
+    assert (
+        process.stderr == "error: interrupted; what is finished in run is kept; run the same command again to go on.\n"
+    )
+
+
+def test_what_a_file_says_moves_no_cursor():
+    """In names and captions: an escape code would colour a terminal, or hide what is written."""
+    process = command("-c", TAKES.format("ValueError()", "UserError('\\x1b[2Ja.jpg\\x9b is K\\xfche.')"))
+    assert process.returncode == 2 and process.stderr == "error: \\x1b[2Ja.jpg\\x9b is K\xfche.\n"
+
+
 def test_exits_are_told_by_code_and_signal():
     assert describe_exit(3) == "ended with exit code 3"
     assert describe_exit(-signal.SIGTERM) == "was ended by SIGTERM"
@@ -112,8 +125,10 @@ def test_where_hangups_are_ignored_they_are(tmp_path):
 
 
 TAKES = (
-    "from preprocess.utils.command import Ended, run_command\nfrom preprocess.utils.errors import UserError\n"
-    "def main():\n    try:\n        raise {}\n    except BaseException:\n        raise {}\nrun_command(main)"
+    "from preprocess.utils.command import Ended, run_command, working_in\n"
+    "from preprocess.utils.errors import UserError\n"
+    "def main():\n    with working_in('run'):\n        try:\n            raise {}\n"
+    "        except BaseException:\n            raise {}\nrun_command(main)"
 )
 SAYS = (
     "import sys\nfrom preprocess.utils.command import run_command\n"
