@@ -59,9 +59,7 @@ def add_settings(parser: Any) -> None:
     )
     parser.add_argument("--width", type=float, help="factor on the channels, below 1 for small machines (default: 1)")
     parser.add_argument("--seed", type=int, help="of weights, noise and order (default: 0)")
-    parser.add_argument(
-        "--precision", choices=PRECISIONS, help="default: mixed_bfloat16 where the hardware has it, else float32"
-    )
+    parser.add_argument("--precision", choices=PRECISIONS, help="default: the fastest of them on this hardware")
 
 
 def add_train_options(parser: Any) -> None:

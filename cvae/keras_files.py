@@ -1,6 +1,7 @@
 """Loads and saves the `.keras` files of this project's models."""
 
 import io
+import json
 import pathlib
 import zipfile
 from typing import Any
@@ -9,9 +10,12 @@ import numpy as np
 
 from cvae.registry import import_models
 from preprocess.utils.errors import UserError, first_line
+from preprocess.utils.load import parse_json, read_zip_member, zip_names
 from preprocess.utils.quiet import import_keras
 
 BEST, LAST = "best.keras", "last.keras"
+# A file within a model's: how many epochs it has been trained.
+EPOCHS = "epochs.json"
 
 
 def train_anew(path: pathlib.Path) -> str:
@@ -61,6 +65,19 @@ def load_keras(path: pathlib.Path) -> Any:
             f"{path} cannot be loaded ({first_line(error)}); if the file is damaged, put a copy of it back, or "
             f"{train_anew(path)}"
         ) from None
+
+
+def write_epochs(path: pathlib.Path, epochs: int) -> None:
+    """Adds to a model's file how many epochs it was trained; steps do not tell, of which float16 leaves some out."""
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr(EPOCHS, json.dumps(epochs))
+
+
+def read_epochs(path: pathlib.Path) -> int | None:
+    """The epochs that a model's file was trained for; None where it does not tell, as before version 0.3."""
+    if EPOCHS not in zip_names(path, train_anew(path)):
+        return None
+    return parse_json(read_zip_member(path, EPOCHS, train_anew(path)), path, train_anew(path), int)
 
 
 def load_weights(model: Any, path: pathlib.Path, remedy: str) -> None:

@@ -17,7 +17,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from cvae.keras_files import BEST, load_keras, train_anew
+from cvae.keras_files import BEST, LAST, load_keras, train_anew
 from cvae.log import LOG, Row, best_epoch, read_log
 from cvae.presets import find_preset, preset_names
 from cvae.registry import System, resolve, system_of
@@ -135,18 +135,20 @@ class Run:
         return path
 
     def model(self, file_name: str = BEST) -> Any:
-        """Loads its model, a `keras.Model`.
+        """Loads its model, a `keras.Model`: to draw with in the precision that is fast here, to train on as it is.
 
         Raises:
             UserError: there is none yet, or the file is damaged.
         """
+        from cvae.nn.precision import in_best_precision
+
         path = self.find_model(file_name)
         model = load_keras(path)
         if type(model).__module__ not in self.system.models:
             raise UserError(
                 f"{path} holds a {type(model).__name__}, which is no {self.variant_name}; put its own back."
             )
-        return model
+        return model if file_name == LAST else in_best_precision(model)
 
     def log(self) -> list[Row]:
         """What log.csv holds, one dict an epoch; an empty list if there is none.

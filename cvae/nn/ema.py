@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from cvae.nn.optimizers import own_optimizer
+
 
 @contextlib.contextmanager
 def averaged_weights(model: Any) -> Iterator[None]:
@@ -14,14 +16,15 @@ def averaged_weights(model: Any) -> Iterator[None]:
     Swapped back bit by bit, which `keras.callbacks.SwapEMAWeights` does not do: a resumed training must go on as if
     nothing had been.
     """
-    if not getattr(model.optimizer, "use_ema", False):
+    optimizer = own_optimizer(model)
+    if not getattr(optimizer, "use_ema", False):
         yield
         return
-    _swap(model.optimizer)
+    _swap(optimizer)
     try:
         yield
     finally:
-        _swap(model.optimizer)
+        _swap(optimizer)
 
 
 def _swap(optimizer):

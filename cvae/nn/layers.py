@@ -42,6 +42,18 @@ class BatchNormalization(layers.BatchNormalization):
 
 
 @keras.saving.register_keras_serializable("cvae")
+class Embedding(layers.Embedding):
+    """`keras.layers.Embedding` of a few numbers, by one product, whose gradient is a matrix as all others are.
+
+    Keras' own has a list of rows on TensorFlow, and where one number comes twice in a batch the last row alone tells
+    Keras' loss scaling whether all are finite: in float16 an infinite one got into the weights.
+    """
+
+    def call(self, inputs: Tensor) -> Tensor:
+        return ops.matmul(ops.one_hot(inputs, self.input_dim, dtype=self.compute_dtype), self.embeddings)
+
+
+@keras.saving.register_keras_serializable("cvae")
 class Sampling(layers.Layer):
     """Draws z = mean + exp(log_var / 2) * noise, in float32 (the reparametrisation of Kingma and Welling 2013)."""
 

@@ -8,6 +8,11 @@ import numpy as np
 from keras import ops
 
 
+def own_optimizer(model: Any) -> Any:
+    """The optimiser that a model was compiled with, which in float16 Keras wraps into one that scales the loss."""
+    return getattr(model.optimizer, "inner_optimizer", model.optimizer)
+
+
 def _dense(gradient):
     """A gradient as a tensor: that of an embedding on TensorFlow is a list of rows."""
     return ops.convert_to_tensor(gradient)

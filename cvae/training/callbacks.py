@@ -12,9 +12,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from cvae.keras_files import BEST, LAST, save_without_optimizer
+from cvae.keras_files import BEST, LAST, save_without_optimizer, write_epochs
 from cvae.log import CURVES, GAUGES, best_epoch, write_log
 from cvae.nn.ema import averaged_weights
+from cvae.nn.optimizers import own_optimizer
 from cvae.utils.plots import save_curves, save_grid
 from preprocess.utils.command import ENDING_SIGNALS
 from preprocess.utils.errors import UserError
@@ -61,17 +62,17 @@ class Gauges(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.begun, self.trained = time.perf_counter(), 0.0
         # Another optimiser than `cvae.nn.optimizers.Adam` does not measure it.
-        if hasattr(self.model.optimizer, "reset_gradient_norm"):
-            self.model.optimizer.reset_gradient_norm()
+        if hasattr(optimizer := own_optimizer(self.model), "reset_gradient_norm"):
+            optimizer.reset_gradient_norm()
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.trained = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        now = time.perf_counter()
-        weights = [np.asarray(weight, np.float32) for weight in self.model.optimizer._trainable_variables]
-        if hasattr(self.model.optimizer, "mean_gradient_norm"):
-            logs["gradient_norm"] = self.model.optimizer.mean_gradient_norm()
+        now, optimizer = time.perf_counter(), own_optimizer(self.model)
+        weights = [np.asarray(weight, np.float32) for weight in optimizer._trainable_variables]
+        if hasattr(optimizer, "mean_gradient_norm"):
+            logs["gradient_norm"] = optimizer.mean_gradient_norm()
         logs["parameter_norm"] = float(np.sqrt(sum(np.vdot(weight, weight) for weight in weights)))
         logs["seconds"] = now - self.begun
         logs["images_per_second"] = self.images / ((self.trained or now) - self.begun)
@@ -123,6 +124,7 @@ class RunWriter(keras.callbacks.Callback):
         # Written first and named last, so that a kill hardly ever comes between the files.
         with atomic_path(self.run / LAST) as last:
             self.model.save(last)
+            write_epochs(last, len(self.history))
             write_log(self.run, self.history)
             if best_epoch(self.history) is row:
                 with atomic_path(self.run / BEST) as best, averaged_weights(self.model):

@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from cvae.keras_files import BEST, LAST
+from cvae.keras_files import BEST, LAST, read_epochs
 from cvae.log import CURVES, LOG, Row, read_log
 from cvae.registry import find_variant, resolve, split_options
 from cvae.runs import CONFIG, Run, has_work, is_run, work_in
@@ -169,7 +169,9 @@ def load_last(run: Run, task: Task) -> tuple[Any, list[Row]]:
 
     model = run.model(LAST)
     model.jit_compile = wants_xla()
-    epochs_done = int(model.optimizer.iterations) // task.steps if model.compiled else 0
+    epochs_done = 0
+    if model.compiled:
+        epochs_done = read_epochs(run.folder / LAST) or int(model.optimizer.iterations) // task.steps
     if not epochs_done:
         raise UserError(
             f"{run.folder / LAST} lacks the optimiser's state; put it back, or begin anew with --overwrite."

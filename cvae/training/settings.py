@@ -8,7 +8,7 @@ from typing import Any
 from cvae.registry import Variant
 from preprocess.utils.errors import UserError, check_whole, counted
 
-PRECISIONS = ("float32", "mixed_bfloat16")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 # Where data are few, a batch is halved until an epoch has 20 steps, or the batch 8 images.
 EPOCH_STEPS, SMALLEST_BATCH = 20, 8
 
@@ -21,7 +21,7 @@ class Settings:
         epochs: epochs in all. batch_size: pairs a step. learning_rate: Adam's, in the first epoch if it decays.
         decay: whether the learning rate falls to nearly 0, epoch by epoch along half a cosine.
         width: factor on the model's channels. seed: of weights, noise and order.
-        precision: a Keras dtype policy; None for bfloat16 where the hardware has it.
+        precision: a Keras dtype policy; None for what `cvae.nn.precision.best_policy` says.
         extended: the numbers of epochs after which it was given more of them; see `learning_rate_of`.
     """
 

@@ -8,7 +8,7 @@ import numpy as np
 from keras import layers, ops
 
 from cvae.nn import losses
-from cvae.nn.layers import Sampling, UniformSampling
+from cvae.nn.layers import Embedding, Sampling, UniformSampling
 from cvae.systems.digits import published
 from cvae.systems.digits.critic import LabelCritic
 from preprocess.mnist import IMAGE_SIZE, LABELS
@@ -150,7 +150,7 @@ class ClipVAE(keras.Model):
 
     def _build_label_encoder(self):
         label = keras.Input((), dtype="int32", name="label")
-        x = layers.Embedding(LABELS, self.width, dtype=self.dtype_policy)(label)
+        x = Embedding(LABELS, self.width, dtype=self.dtype_policy)(label)
         return self._latent(label, self._dense(self.width, "gelu")(self._norm()(x)), "label_encoder")
 
     def _build_label_decoder(self):

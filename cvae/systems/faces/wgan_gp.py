@@ -68,7 +68,10 @@ class ClipWGANGP(keras.Model):
         """
         if keras.backend.backend() != "tensorflow":
             raise ValueError("ClipWGANGP trains on the TensorFlow backend")
-        # Each of the two losses has gradients of its own: none is scaled for float16.
+        optimizer = keras.optimizers.get(optimizer)
+        # Each of the two losses has gradients, and in float16 a scale, of its own.
+        if self.compute_dtype == "float16" and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         super().compile(optimizer, auto_scale_loss=False, **kwargs)
         self.optimizer.build(self.critic.trainable_variables)
         self.generator_optimizer = type(self.optimizer).from_config(self.optimizer.get_config())
@@ -104,8 +107,9 @@ class ClipWGANGP(keras.Model):
             distance = ops.mean(real_score) - ops.mean(drawn_score)
             penalty = self._penalty(image, drawn, condition)
             loss = PENALTY_WEIGHT * penalty - distance
+            scaled = self.optimizer.scale_loss(loss)
         variables = self.critic.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        self.optimizer.apply(tape.gradient(scaled, variables), variables)
         return {"loss": loss, "distance": distance, "penalty": penalty}
 
     def _penalty(self, image, drawn, condition):
@@ -127,8 +131,9 @@ class ClipWGANGP(keras.Model):
         self.generator_optimizer.learning_rate.assign(self.optimizer.learning_rate)
         with tf.GradientTape() as tape:
             loss = -ops.mean(self.critic([self._draw_lots(condition), condition])[0])
+            scaled = self.generator_optimizer.scale_loss(loss)
         variables = self.generator.trainable_variables
-        self.generator_optimizer.apply(tape.gradient(loss, variables), variables)
+        self.generator_optimizer.apply(tape.gradient(scaled, variables), variables)
         self._average()
         return loss
 

@@ -93,9 +93,6 @@ def shipped_folder(name: str) -> pathlib.Path:
 @functools.cache
 def shipped_autoencoder(name: str) -> Any:
     """The model of an autoencoder that comes along, opened once, in what arithmetic is fast here."""
-    from cvae.nn.precision import best_policy
+    from cvae.nn.precision import in_best_precision
 
-    kept = load_keras(shipped_folder(name) / BEST)
-    model = type(kept).from_config(kept.get_config() | {"dtype": best_policy()})
-    model.set_weights(kept.get_weights())
-    return model
+    return in_best_precision(load_keras(shipped_folder(name) / BEST))

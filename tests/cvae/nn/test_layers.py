@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cvae.nn.layers import BatchNormalization, Sampling
+from cvae.nn.layers import BatchNormalization, Embedding, Sampling
 
 IMAGES = np.random.default_rng(0).normal(2, 3, (4, 6, 6, 5)).astype(np.float32)
 
@@ -27,10 +27,30 @@ def test_fused_normalisation_is_keras_own():
     np.testing.assert_allclose(ours(IMAGES), keras_own(IMAGES), rtol=1e-5)
 
 
-def test_fused_normalisation_keeps_the_policys_dtype():
-    layer = BatchNormalization(dtype="mixed_bfloat16")
-    assert layer(IMAGES, training=True).dtype == tf.bfloat16
-    assert all(weight.dtype == "float32" for weight in layer.weights)
+@pytest.mark.parametrize(("precision", "rounding"), [("float16", 2e-3), ("bfloat16", 2e-2)])
+def test_fused_normalisation_keeps_the_policys_dtype(precision, rounding):
+    layers = BatchNormalization(dtype=f"mixed_{precision}"), keras.layers.BatchNormalization(dtype="float32")
+    ours, keras_own = (np.asarray(layer(IMAGES, training=True)) for layer in layers)
+    assert ours.dtype.name == precision
+    np.testing.assert_allclose(ours.astype(np.float32), keras_own, atol=4 * rounding)
+    assert all(weight.dtype == "float32" for weight in layers[0].weights)
+    for left, right in zip(layers[0].weights, layers[1].weights):
+        np.testing.assert_allclose(left, right, rtol=rounding, atol=rounding)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_embedding_is_keras_own_with_a_gradient_that_is_a_matrix(policy):
+    ours, keras_own = Embedding(5, 3, dtype=policy), keras.layers.Embedding(5, 3, dtype=policy)
+    numbers = tf.constant([[3, 1], [3, 4]])
+    keras_own(numbers), ours(numbers)
+    ours.set_weights(keras_own.get_weights())
+    with tf.GradientTape() as tape:
+        outputs = ours(numbers)
+        total = tf.reduce_sum(tf.cast(outputs, tf.float32))
+    np.testing.assert_array_equal(outputs, keras_own(numbers))
+    gradient = tape.gradient(total, ours.trainable_variables[0])
+    assert isinstance(gradient, tf.Tensor)
+    np.testing.assert_array_equal(gradient.numpy()[:, 0], [0, 1, 0, 2, 1])
 
 
 def test_a_frozen_layer_keeps_its_averages():
