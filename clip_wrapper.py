@@ -9,6 +9,7 @@ import os
 import pathlib
 
 from preprocess.embedding.clip import DEFAULT_CLIP, ClipWrapper
+from preprocess.pasture import PASTURE
 from preprocess.utils.command import place_name, run_command
 from preprocess.utils.errors import counted, summary
 
@@ -43,8 +44,10 @@ def main() -> None:
         manifest = embed_folder(arguments.shards, out, encoder, arguments.overwrite)
     images, captions = sum(manifest["counts"][split] for split in SPLITS), sum(manifest["caption_counts"].values())
     clip = manifest["settings"]["clip"]
+    # The file of the one is named clip.pt.
+    name = PASTURE if encoder.spec == PASTURE else clip["name"]
     print(
-        f"Embedded {counted(images, 'image')} and {counted(captions, 'caption')} with {clip['name']} "
+        f"Embedded {counted(images, 'image')} and {counted(captions, 'caption')} with {name} "
         f"(dimension {clip['embedding_dim']}, {manifest['precision']}) into {out}."
     )
 

@@ -93,8 +93,8 @@ def _train(arguments: argparse.Namespace) -> None:
 def _add_out(parser: Any, name: str) -> None:
     parser.add_argument(
         "--out",
-        help="a file, such as picture.png, or a folder; what is there stays, and a number is added (default: a new "
-        f"folder in the run's {name}/)",
+        help="a file, such as picture.png, or a folder; what is there stays: picture-2.png, or a folder 2 in that one "
+        f"(default: a new folder in the run's {name}/)",
     )
 
 

@@ -11,18 +11,22 @@ from typing import Any
 from preprocess.coco.captions import Captions, find_captions, read_captions
 from preprocess.coco.themes import THEMES, theme_words, word_pattern
 from preprocess.pasture import DRAWN_BY
-from preprocess.shards.archive import Photo, has_unclear_names, list_images
+from preprocess.shards.archive import Photo, has_unclear_names, list_images, names_of_others
+from preprocess.shards.decode import ENDINGS
 from preprocess.shards.names import join_names, short_names
 from preprocess.shards.records import VALIDATION_SHARE
 from preprocess.shards.write import MADE, check_numbers, fingerprint, share_setting, write_photos
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import write_json
 from preprocess.utils.folders import open_folder, read_manifest
+from preprocess.utils.load import read_json
 from preprocess.utils.parallel import ordered_map
 from preprocess.utils.types import PathLike
 
+STATISTICS = "captions.json"
 # Captions of dropped images that are shown.
 EXAMPLES = 3
+NO_IMAGE = f"in the zip, but its name does not end as an image's does that is read: {', '.join(ENDINGS)}"
 
 
 @dataclasses.dataclass
@@ -76,6 +80,8 @@ def choose_photos(
     if has_unclear_names(images):
         reason += ", of which some have names that are not in UTF-8; zip them again with a program that writes it"
     missing = [(name, reason) for name in captions.images if name not in known]
+    strange = names_of_others(zip_path, [name for name, _ in missing])
+    missing = [(name, NO_IMAGE if name in strange else reason) for name, reason in missing]
     left_out = [*captions.left_out, *missing]
     return Choice(sorted(photos), dropped, len(images), len(known), len(missing), left_out)
 
@@ -158,7 +164,8 @@ def _describe_choice(choices, photos, words):
         theme: sum(any(map(pattern.search, texts)) for texts in captions) for theme, pattern in patterns.items()
     }
     # From all over, since neighbours are often alike.
-    places = [len(dropped) * number // EXAMPLES for number in range(min(EXAMPLES, len(dropped)))]
+    first = list(dict.fromkeys(texts[0] for texts in dropped))
+    examples = [first[len(first) * number // EXAMPLES] for number in range(min(EXAMPLES, len(first)))]
     missing = sum(choice.missing for choice in choices)
     return {
         "images": sum(choice.images for choice in choices),
@@ -166,7 +173,7 @@ def _describe_choice(choices, photos, words):
         "missing": missing,
         "captions_left_out": sum(len(choice.left_out) for choice in choices) - missing,
         "dropped": len(dropped),
-        "examples": [dropped[place][0] for place in places],
+        "examples": examples,
         "would_keep": would_keep,
         "unmatched": [word for word in words if not any(map(word_pattern([word]).search, _texts(photos)))],
     }
@@ -252,16 +259,25 @@ def preprocess_coco(
     }
     with open_folder(out, settings, MADE, overwrite, inputs=[*zip_paths, *captions_paths]) as manifest:
         manifest |= {"found": found, "drawn_by": _drawn_by(zip_paths)}
+        # A damaged list is made again, at no cost where all shards are there.
+        manifest["complete"] &= _has_statistics(out)
         manifest = write_photos(
             out,
             manifest,
             photos,
-            describe=lambda kept: write_json(out / "captions.json", caption_statistics(kept, words)),
+            describe=lambda kept: write_json(out / STATISTICS, caption_statistics(kept, words)),
             workers=workers,
             left_out=left_out,
         )
         _check_sums(manifest)
         return manifest
+
+
+def _has_statistics(out):
+    try:
+        return bool(read_json(out / STATISTICS, "", dict[str, Any]))
+    except UserError:
+        return False
 
 
 def _check_sums(manifest):

@@ -117,7 +117,13 @@ def _read_json(path, member, zip_stem):
         data = read_zip_member(path, member or _member_of(path, zip_stem), "give --captions the captions' JSON file")
     else:
         data = read_bytes(path, remedy)
-    return parse_json(data, path, remedy, object_pairs_hook=_needed)
+    try:
+        return parse_json(data, path, remedy, object_pairs_hook=_needed)
+    except UserError as error:
+        # Another format of captions, a table or a JSON object a line, and not a damaged file of this one.
+        if data.isascii() and ("Extra data" in str(error) or data.strip()[:1] not in b"{["):
+            raise UserError(f"{path} is no JSON; give --captions a file in COCO's format, such as\n{EXAMPLE}") from None
+        raise
 
 
 def _member_of(path, zip_stem):
@@ -170,7 +176,7 @@ def _names_by_key(images, path, left_out) -> Iterator[tuple[Key, str]]:
         entry = image if isinstance(image, dict) else {}
         key, name = key_of(entry.get("id")), entry.get("file_name")
         if not isinstance(name, str) or not name.strip():
-            left_out.append((f"image {number}", f"its file_name is no text but {_shown(name)}"))
+            left_out.append((f"image {number}", f"its file_name {_fault(name)}"))
         elif key is None:
             left_out.append((name, f"its id is no number or text but {_shown(entry.get('id'))}"))
         elif names.setdefault(key, name) != name:
@@ -191,9 +197,16 @@ def _usable(annotations, names, left_out) -> Iterator[dict[str, Any]]:
         if key not in names:
             left_out.append((f"annotation {number}", f"no image has its image_id, {_shown(entry.get('image_id'))}"))
         elif not isinstance(caption, str) or is_blank(caption):
-            left_out.append((names[key], f"a caption is no text but {_shown(caption)}"))
+            left_out.append((names[key], f"a caption {_fault(caption)}"))
         else:
             yield {"id": number, "image_id": key, "caption": caption}
+
+
+def _fault(value):
+    """What is wrong with what should be a text."""
+    if isinstance(value, str):
+        return "is empty"
+    return "is missing" if value is None else f"is no text but {_shown(value)}"
 
 
 def _shown(value):

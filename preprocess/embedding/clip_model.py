@@ -66,7 +66,8 @@ def load_clip(name: str, device: str) -> tuple[Any, Any, pathlib.Path]:
     is_file = pathlib.Path(name).is_file()
     if not is_file and name not in known:
         raise UserError(
-            f"no CLIP named '{name}', nor a file; give the path of a checkpoint or one of: {', '.join(known)}."
+            f"no encoder named '{name}', nor a file; give --clip photographs or pasture, which come along, the path of "
+            f"a checkpoint, path/to/file.py:Class, or one of: {', '.join(known)}."
         )
     try:
         with warnings.catch_warnings():

@@ -34,7 +34,13 @@ def read_shards_manifest(shards: PathLike) -> dict[str, Any]:
         raise UserError(f"{shards} holds no shards; make them with `{MADE_BY}`.")
     if manifest["kind"] != "shards":
         raise UserError(f"{shards} is embedded already; give the folder that offline_preprocess.py made.")
-    read_info(shards, embedded=False)
+    info = read_info(shards, embedded=False)
+    # Portraits are hardly larger than the 64 px that they are kept at.
+    if CLIP_SIZE not in info.sizes and not info.attributes:
+        raise UserError(
+            f"{shards} has no images of {CLIP_SIZE} px, which encoders see; make it again with "
+            f"--sizes {' '.join(map(str, sorted({*info.sizes, CLIP_SIZE})))}."
+        )
     check_counts(shards, manifest["shards"], MADE_BY)
     return manifest
 
@@ -96,7 +102,7 @@ def _embed_shards(encoder, shards, out, source, patches):
     size = CLIP_SIZE if CLIP_SIZE in sizes else max(sizes)
     counts = {name: shard["count"] for name, shard in source["shards"].items()}
     with progress_bar(total=sum(counts.values()), desc="embedding", unit="image") as bar:
-        for name in source["shards"]:
+        for name in counts:
             if (out / name).is_file():
                 bar.update(counts[name])
             else:

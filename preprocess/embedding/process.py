@@ -5,6 +5,7 @@ import dataclasses
 import os
 import pathlib
 import pickle
+import signal
 import subprocess
 import sys
 import traceback
@@ -17,7 +18,7 @@ import numpy as np
 from preprocess.embedding.encoders import absolute_spec, describe_encoder, load_encoder
 from preprocess.embedding.patches import reduce_patches
 from preprocess.embedding.trust import check_known, remember
-from preprocess.utils.command import describe_exit
+from preprocess.utils.command import INTERRUPTED, describe_exit
 from preprocess.utils.errors import UserError
 from preprocess.utils.quiet import STANDARD_ERROR
 
@@ -67,8 +68,8 @@ class EncoderProcess:
         )
         try:
             vars(self).update(self._receive())
-        except BaseException:
-            self.__exit__()
+        except BaseException as error:
+            self.__exit__(type(error))
             raise
         remember(self.spec)
 
@@ -79,7 +80,11 @@ class EncoderProcess:
             # It may wait for a request: what came was not its answer.
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
-            end = describe_exit(self._process.wait())
+            code = self._process.wait()
+            if code in (INTERRUPTED, -signal.SIGINT):
+                # Ctrl-C goes to both, and here a library may have swallowed it.
+                raise KeyboardInterrupt from None
+            end = describe_exit(code)
             raise UserError(f"the process of the encoder {self.spec} {end}; what it said stands above.") from None
         if isinstance(answer, Exception):
             raise answer
@@ -133,7 +138,10 @@ class EncoderProcess:
     def __enter__(self):
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, kind: Any = None, *exception: Any) -> None:
+        if kind:
+            # It may be loading, or busy with images, for a minute: nobody waits for its answers.
+            self._process.kill()
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         self._process.stdout.close()
@@ -246,7 +254,11 @@ def _serve(spec, precision=None):
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
-        _serve(*sys.argv[1:])
-        # Without tearing PyTorch down, which takes a third of a second.
-        os._exit(0)
+    ended = 0
+    try:
+        with contextlib.suppress(BrokenPipeError):
+            _serve(*sys.argv[1:])
+    except KeyboardInterrupt:
+        ended = INTERRUPTED
+    # Without tearing PyTorch down, which takes a third of a second.
+    os._exit(ended)

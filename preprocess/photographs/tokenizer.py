@@ -3,6 +3,8 @@
 import functools
 import importlib.util
 import pathlib
+import re
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +16,8 @@ BYTES = 512
 START, END = BYTES + MERGES, BYTES + MERGES + 1
 VOCABULARY = BYTES + MERGES + 2
 CONTEXT_LENGTH = 24
+CUT = f"of texts of more than {CONTEXT_LENGTH - 2} tokens, about as many words, the encoder reads the beginning"
+NOT_ENGLISH = "the encoder learned English, and a text without any of its letters means nothing to it"
 
 
 @functools.cache
@@ -36,6 +40,12 @@ def tokenize(texts: Sequence[str]) -> np.ndarray:
     """
     tokens = np.zeros((len(texts), CONTEXT_LENGTH), np.int32)
     for row, text in zip(tokens, texts):
-        found = [START, *_tokenizer().encode(text)[: CONTEXT_LENGTH - 2], END]
+        found = _tokenizer().encode(text)
+        if len(found) > CONTEXT_LENGTH - 2:
+            # Once a process, however many captions there are.
+            warnings.warn(CUT, stacklevel=1)
+        if not re.search("[A-Za-z]", text):
+            warnings.warn(NOT_ENGLISH, stacklevel=1)
+        found = [START, *found[: CONTEXT_LENGTH - 2], END]
         row[: len(found)] = found
     return tokens

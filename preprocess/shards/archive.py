@@ -98,6 +98,16 @@ def _in_utf8(info: zipfile.ZipInfo) -> str | None:
         return None
 
 
+def names_of_others(zip_path: PathLike, names: Sequence[str]) -> set[str]:
+    """Those of some names, with folders or without, that files in a zip have which are not taken for images."""
+    if not names:
+        return set()
+    with zipfile.ZipFile(zip_path) as archive:
+        files = [info for info in archive.infolist() if not info.is_dir() and not _is_image(info)]
+    others = {pathlib.PurePosixPath(_name_of(info)).name for info in files}
+    return {name for name in names if pathlib.PurePosixPath(name).name in others}
+
+
 def has_unclear_names(images: dict[str, zipfile.ZipInfo]) -> bool:
     """Whether a zip has names in an encoding that it does not tell, as some programs write that are not in English."""
     return any(_in_utf8(info) is None for info in images.values())

@@ -40,6 +40,8 @@ MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 METADATA = (*range(0xE1, 0xEE), 0xEF, 0xFE)
 # Of a PNG the chunks that pixels come from; the others, such as texts of any size, are of no interest.
 PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+# A TIFF's tags of how many bits a number has and of what kind it is, and which kind can be negative.
+BITS, SAMPLE_FORMAT, SIGNED = 258, 339, 2
 # What an EXIF orientation says has to be done to see the picture upright.
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -199,6 +201,12 @@ def _to_eight_bits(image):
     if image.mode == "I" and pixels.min() >= 0 and pixels.max() < 256:
         # Eight bits that a program kept in 32.
         return Image.fromarray(np.uint8(pixels))
+    tags = getattr(image, "tag_v2", {})
+    # Half of a signed type's numbers are below black; but Pillow itself calls all 32 bits signed, those without a sign
+    # and 16 in 32 too.
+    signed = tags.get(BITS) == (16,) or (pixels.max() >= 2**16 and pixels.min() >= 0)
+    if signed and SIGNED in tags.get(SAMPLE_FORMAT, ()):
+        pixels = 2 * np.maximum(pixels, 0).astype(np.int64)
     # Pillow takes all 32 bits for signed.
     pixels = pixels.astype(np.uint32)
     return Image.fromarray(np.uint8(pixels >> (8 if pixels.max() < 2**16 else 24)))

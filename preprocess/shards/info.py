@@ -9,7 +9,7 @@ from preprocess.utils.errors import UserError
 from preprocess.utils.folders import read_manifest
 from preprocess.utils.types import PathLike
 
-MADE_BY = "python clip_wrapper.py data/bucolic/shards"
+MADE_BY = "python clip_wrapper.py SHARDS"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +92,10 @@ def read_info(folder: PathLike, embedded: bool = True) -> DataInfo:
         _check_numbers(manifest, manifest["settings"].get("clip"))
         return _info_of(folder, manifest)
     except (KeyError, TypeError) as error:
-        raise UserError(f"{folder}'s manifest is damaged ({error}); make the folder again with `{MADE_BY}`.") from None
+        raise UserError(
+            f"{folder}'s manifest is damaged ({error}); make the folder again with `{MADE_BY} --out {folder} "
+            "--overwrite`."
+        ) from None
 
 
 def _check_numbers(manifest, clip):

@@ -1,6 +1,7 @@
 """How a command line begins and ends: its streams, signals, and what it says of an error."""
 
 import argparse
+import codecs
 import contextlib
 import errno
 import os
@@ -102,12 +103,23 @@ def open_streams() -> None:
             setattr(sys, name, os.fdopen(number, "r" if name == "stdin" else "w", closefd=False))
 
 
+def _as_typed(error: UnicodeError) -> tuple[str | bytes, int]:
+    """The bytes that a name was given by where they are no text, and escapes for letters that a terminal has not."""
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        return codecs.lookup_error("backslashreplace")(error)
+
+
+codecs.register_error("as_typed", _as_typed)
+
+
 def _prepare() -> None:
     open_streams()
     for stream in (sys.stdout, sys.stderr):
         # A terminal without the letters of a prompt is no reason to end.
         with contextlib.suppress(AttributeError, ValueError):
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+            stream.reconfigure(errors="as_typed")  # type: ignore[union-attr]
     for name in ENDING_SIGNALS:
         number = getattr(signal, name, None)
         # Not where it is ignored, as under nohup; and only the main thread can.

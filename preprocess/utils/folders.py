@@ -22,6 +22,8 @@ REJECTED, REJECTED_HEADER = "rejected.csv", b"file,reason\n"
 SCHEMA_VERSION = 2
 # What macOS, Windows and Jupyter put into folders.
 STRAY = (".DS_Store", "Thumbs.db", "desktop.ini", ".ipynb_checkpoints")
+# Of a step's settings those that follow from others.
+FOLLOWING = ("photos", "words")
 # A shard's file; any other name in a manifest might lead out of its folder.
 SHARD = re.compile(r"(train|val)-\d+\.tfrecord")
 
@@ -64,17 +66,21 @@ def read_manifest(folder: PathLike, made_by: str) -> dict[str, Any]:
     if path.parent.is_file():
         raise UserError(f"{folder} is a file; name a folder that was made as by `{made_by}`.")
     if not path.is_file():
-        raise UserError(f"{folder} has no {MANIFEST}; name a folder that was made as by `{made_by}`.")
-    manifest = read_json(path, f"make the folder again with `{made_by}`", Manifest)
+        fault = f"has no {MANIFEST}" if path.parent.exists() else "is not there"
+        raise UserError(f"{folder} {fault}; name a folder that was made as by `{made_by}`.")
+    made_by = f"{made_by} --out {folder}"
+    manifest = read_json(path, f"make the folder again with `{made_by} --overwrite`", Manifest)
     if manifest["schema_version"] != SCHEMA_VERSION:
         raise UserError(
             f"{path} has schema version {manifest['schema_version']}, not {SCHEMA_VERSION}; make it again with "
-            f"`{made_by}`."
+            f"`{made_by} --overwrite`."
         )
     if not manifest["complete"]:
         raise UserError(f"{folder} is not finished; run `{made_by}` again and it goes on where it stopped.")
     if strange := [name for name in manifest.get("shards", ()) if not SHARD.fullmatch(name)]:
-        raise UserError(f"{path} names a shard {strange[0]!r}, which is none; make the folder again with `{made_by}`.")
+        raise UserError(
+            f"{path} names a shard {strange[0]!r}, which is none; make the folder again with `{made_by} --overwrite`."
+        )
     return manifest
 
 
@@ -195,12 +201,27 @@ def _continued(folder, settings, overwrite):
     if found.keys() != settings.keys():
         raise UserError(f"{folder} was made by another command; choose another --out.")
     if not overwrite:
-        names = sorted(key for key in {*found, *settings} if found.get(key) != settings.get(key))
         raise UserError(
-            f"{folder} was made with other settings ({', '.join(names) or 'schema'}); "
+            f"{folder} was made with other settings ({_difference(found, settings)}); "
             "use --overwrite to make it anew or choose another --out."
         )
     return None
+
+
+def _difference(found, settings):
+    """In what two steps' settings differ, without what follows from what was given."""
+    names = sorted(key for key in {*found, *settings} if found.get(key) != settings.get(key))
+    for following in FOLLOWING:
+        if len(names) > 1 and following in names:
+            names.remove(following)
+    told = (
+        # A hash of images, or what made a folder's input, says nothing to anybody.
+        name
+        if name in FOLLOWING or isinstance(found.get(name), dict)
+        else f"{name}: {found.get(name)} there, {settings.get(name)} now"
+        for name in names
+    )
+    return ", ".join(told) or "schema"
 
 
 def _made_in(folder: PathLike, made: Sequence[str]) -> list[pathlib.Path]:

@@ -44,6 +44,9 @@ def _check_backend() -> None:
         # None, a damaged one, which Keras replaces, or nobody's home.
         except (OSError, ValueError, KeyError, TypeError, RecursionError, RuntimeError):
             return
+        if named not in BACKENDS:
+            # Chosen for other programs.
+            named = os.environ["KERAS_BACKEND"] = next(filter(importlib.util.find_spec, BACKENDS), BACKENDS[0])
     if named not in BACKENDS:
         raise UserError(f"there is no backend {named} here; set KERAS_BACKEND to one of: {', '.join(BACKENDS)}.")
     if not importlib.util.find_spec(named):

@@ -122,7 +122,11 @@ SYSTEM = System(
         "edit": (
             Option("add", "an attribute to add, such as Smiling; can be repeated", action="append", metavar="NAME"),
             Option("remove", "an attribute to take away; can be repeated", action="append", metavar="NAME"),
-            Option("described", "what the portrait shows (default: a classifier guesses)", metavar="TEXT"),
+            Option(
+                "described",
+                "what the portrait shows (default: a classifier guesses, where the run's data are at hand)",
+                metavar="TEXT",
+            ),
             CLIP,
         ),
     },

@@ -273,6 +273,24 @@ def test_photographs_of_a_kind_that_is_not_read_are_told(tmp_path):
     assert rejected_in(tmp_path / "out")["2.HEIC"].startswith("not an image of a kind that is read: JPEG")
 
 
+def test_an_image_without_an_images_ending_is_not_called_missing(tmp_path):
+    files = {"1.jpg": jpeg(), "noending": jpeg(), "drawing.svg": b"<svg/>"}
+    path = write_coco(tmp_path, files, {name: ["a cow"] for name in [*files, "gone"]})
+    preprocess_coco(path, tmp_path / "out", sizes=(64,))
+    reasons = rejected_in(tmp_path / "out")
+    assert all(reasons[name].startswith("in the zip, but its name") for name in ("noending", "drawing.svg"))
+    assert "not among the images of" in reasons["gone"]
+
+
+def test_damaged_statistics_are_made_again(tmp_path):
+    path = write_coco(tmp_path, {"1.jpg": jpeg()}, {"1.jpg": ["a cow"]})
+    preprocess_coco(path, tmp_path / "out", sizes=(64,))
+    whole = (tmp_path / "out" / "captions.json").read_bytes()
+    (tmp_path / "out" / "captions.json").write_bytes(b"")
+    preprocess_coco(path, tmp_path / "out", sizes=(64,))
+    assert (tmp_path / "out" / "captions.json").read_bytes() == whole
+
+
 def test_names_in_an_encoding_that_a_zip_does_not_tell_are_explained(tmp_path):
     files = {"1.jpg": jpeg(), "xxxx.jpg": jpeg()}
     path = write_coco(tmp_path, files, {"1.jpg": ["a cow"], "\u725b\u7f8a.jpg": ["a cow", "a sheep"]})

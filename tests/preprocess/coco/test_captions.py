@@ -52,13 +52,32 @@ def test_annotations_need_no_id_and_may_share_one(tmp_path):
     assert found.images == {"a.jpg": (7, ["A cow.", "Two.", "A cow."])}
 
 
-@pytest.mark.parametrize("caption", [None, float("nan"), "", "  ", 5, ["a cow", "b"], {"raw": "a cow"}, True])
-def test_what_is_no_text_is_left_out_with_a_reason(tmp_path, caption):
+@pytest.mark.parametrize(
+    ("caption", "fault"),
+    [
+        (None, "is missing"),
+        ("", "is empty"),
+        ("  ", "is empty"),
+        (float("nan"), "is no text but nan"),
+        (5, "is no text but 5"),
+        (["a cow", "b"], "is no text but ['a cow', 'b']"),
+        ({"raw": "a cow"}, "is no text but {"),
+        (True, "is no text but True"),
+    ],
+)
+def test_what_is_no_text_is_left_out_with_a_reason(tmp_path, caption, fault):
     images = [{"id": 7, "file_name": "a.jpg"}]
     found = read_captions(written(tmp_path, images, [*COW, {"id": 2, "image_id": 7, "caption": caption}]))
     assert found.images == {"a.jpg": (7, ["A cow."])}
     [(name, reason)] = found.left_out
-    assert name == "a.jpg" and reason.startswith("a caption is no text but")
+    assert name == "a.jpg" and reason.startswith(f"a caption {fault}")
+
+
+@pytest.mark.parametrize("text", ["file_name,caption\n1.jpg,a cow\n", '{"a": 1}\n{"a": 2}\n'])
+def test_another_format_of_captions_gets_an_example_of_this_one(tmp_path, text):
+    (tmp_path / "captions.csv").write_text(text)
+    with pytest.raises(UserError, match=r'captions.csv is no JSON; .* such as\n{"images"'):
+        read_captions(tmp_path / "captions.csv")
 
 
 @pytest.mark.parametrize("image_id", [True, 1.5, None, float("nan"), float("inf"), [7], "8"])

@@ -114,7 +114,7 @@ def test_bfloat16_is_close(wrapper):
 
 
 def test_names_and_files_that_are_no_clip(tmp_path):
-    with pytest.raises(UserError, match="no CLIP named 'ViT-Z'.*ViT-B/32"):
+    with pytest.raises(UserError, match="no encoder named 'ViT-Z'.*ViT-B/32"):
         load_encoder("ViT-Z")
     (tmp_path / "text.pt").write_text("hello")
     torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pt")

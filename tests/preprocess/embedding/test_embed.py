@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from clip_wrapper import ClipWrapper
+from preprocess.coco.build import preprocess_coco
+from preprocess.embedding.embed import read_shards_manifest
 from preprocess.embedding.patches import DIM
 from preprocess.embedding.process import EncoderProcess
 from preprocess.pasture import PASTURE_CLIP
@@ -85,6 +87,12 @@ def test_wrong_folders_and_settings_give_one_sentence(shards, embedded, pasture,
 
 
 @pytest.mark.slow
+def test_photographs_without_what_encoders_see_are_refused(pasture, tmp_path):
+    preprocess_coco(pasture / "train2017.zip", tmp_path / "shards", sizes=(64,), limit=4)
+    with pytest.raises(UserError, match=r"no images of 224 px, which encoders see; .* --sizes 64 224"):
+        read_shards_manifest(tmp_path / "shards")
+
+
 def test_a_killed_embedding_goes_on_and_gives_the_same_records(shards, embedded, tmp_path):
     out = tmp_path / "embedded"
     arguments = (SCRIPT, shards, "--clip", PASTURE_CLIP, "--out", out)

@@ -1,4 +1,7 @@
+import warnings
+
 import numpy as np
+import pytest
 
 from preprocess.photographs.tokenizer import CONTEXT_LENGTH, END, START, VOCABULARY, tokenize
 from tests.helpers import command
@@ -20,6 +23,17 @@ def test_case_and_spaces_do_not_count_and_rare_words_are_cut_up():
 def test_long_texts_are_cut_and_keep_their_end():
     [tokens] = tokenize(["sheep " * 100])
     assert tokens[0] == START and tokens[-1] == END and len(set(tokens[1:-1])) == 1
+
+
+def test_what_is_not_read_is_told():
+    with pytest.warns(UserWarning, match="reads the beginning"):
+        tokenize(["cow " * 30])
+    for text in ("\u4e00\u5934\u725b", "!!!"):
+        with pytest.warns(UserWarning, match="learned English"):
+            tokenize([text])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tokenize(["a cow on a hill"])
 
 
 def test_no_texts_and_empty_ones():

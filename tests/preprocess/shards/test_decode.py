@@ -73,6 +73,7 @@ def test_every_orientation(kind, orientation):
         ("TIFF", ramp(np.uint16, 65535)),
         ("TIFF", ramp(np.int32, 65535)),
         ("TIFF", ramp(np.uint32, 2**32 - 1)),
+        ("TIFF", ramp(np.int32, 2**31 - 1)),
         ("TIFF", ramp(np.float32, 1)),
         ("TIFF", ramp(np.float32, 255)),
         ("TIFF", ramp(np.float32, 65535)),

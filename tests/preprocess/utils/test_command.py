@@ -69,6 +69,15 @@ def test_a_folder_that_becomes_known_behind_a_librarys_error_is_named():
     )
 
 
+def test_names_that_are_no_text_are_printed_as_they_were_given():
+    says = "import os\nfrom preprocess.utils.command import run_command\nname = os.fsdecode(b'M\\xfcller')\n"
+    process = subprocess.run(
+        [sys.executable, "-c", says + "run_command(lambda: print(name, '\\u725b'))"],
+        cwd=ROOT, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert process.stdout == b"M\xfcller \\u725b\n"
+
+
 def test_what_a_file_says_moves_no_cursor():
     """In names and captions: an escape code would colour a terminal, or hide what is written."""
     process = command("-c", TAKES.format("ValueError()", "UserError('\\x1b[2Ja.jpg\\x9b is K\\xfche.')"))

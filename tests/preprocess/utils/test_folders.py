@@ -18,11 +18,27 @@ def test_a_folder_opens_again_only_with_the_same_settings(tmp_path):
     with open_folder(out, {"size": 64}, MADE) as manifest:
         assert manifest["complete"] is False
     assert (out / "shard").exists()
-    with pytest.raises(UserError, match=r"other settings \(size\).*--overwrite"), open_folder(out, {"size": 128}, MADE):
+    with (
+        pytest.raises(UserError, match=r"other settings \(size: 64 there, 128 now\).*--overwrite"),
+        open_folder(out, {"size": 128}, MADE),
+    ):
         pass
     with open_folder(out, {"size": 128}, MADE, overwrite=True):
         assert not (out / "shard").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_of_settings_those_that_were_given_are_named(tmp_path):
+    before, now = ({"theme": theme, "words": [theme], "photos": f"hash of {theme}"} for theme in ("small", "large"))
+    with open_folder(tmp_path / "out", before, MADE):
+        pass
+    with (
+        pytest.raises(UserError, match=r"settings \(theme: small there, large now\);"),
+        open_folder(tmp_path / "out", now, MADE),
+    ):
+        pass
+    with pytest.raises(UserError, match=r"\(photos\)"), open_folder(tmp_path / "out", before | {"photos": "2"}, MADE):
+        pass
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
