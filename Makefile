@@ -17,14 +17,19 @@ $(VENV)/installed: requirements.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
-demo: $(VENV)/installed  ## installs, then the whole job on drawn scenes: pictures in demo/run/gallery/1
+SHEEP := "White sheep on a mountain under blue sky"
+COWS := "Two brown cows in the snow"
+
+demo: $(VENV)/installed  ## installs and draws, then the whole job on drawn scenes: pictures in demo/run/gallery/1
+	$(BIN)/cvae generate --run pasture-128 $(SHEEP) $(COWS) --out $(DEMO)/pasture-128.png
+	@echo "So draws a model that comes along. Now one of the coursework's is trained, from nothing:"
 	$(BIN)/python -m preprocess.pasture --out $(DEMO)/pasture --count 3000
 	$(BIN)/python offline_preprocess.py --zip $(DEMO)/pasture/train2017.zip --theme large --out $(DEMO)/shards
 	$(BIN)/python clip_wrapper.py $(DEMO)/shards --clip pasture
 	@if [ -f $(DEMO)/run/last.keras ]; then $(BIN)/cvae train --run $(DEMO)/run --resume; else \
 	$(BIN)/cvae train --variant 64-image --data $(DEMO)/embedded --run $(DEMO)/run --width 0.125 --epochs 20 \
 		--batch-size 16 --learning-rate 1e-2 --decay; fi
-	$(BIN)/cvae generate --run $(DEMO)/run "White sheep on a mountain under blue sky" "Cows in the snow"
+	$(BIN)/cvae generate --run $(DEMO)/run $(SHEEP) $(COWS)
 	$(BIN)/cvae gallery --run $(DEMO)/run
 
 test: $(VENV)/installed  ## installs, then the tests that people run, 8 minutes on two cores at most

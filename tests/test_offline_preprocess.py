@@ -93,7 +93,7 @@ def test_wrong_options_give_one_sentence(pasture, shards, tmp_path):
     assert_user_error(command(SCRIPT, "--zip", zip_path, "--workers", 0), "--workers")
     assert_user_error(command(SCRIPT, "--zip", zip_path, "--sizes", 4), "--sizes")
     process = command(SCRIPT, "--zip", zip_path, "--theme", "large", "--shard-size", 9, "--out", shards)
-    assert_user_error(process, shards, "other settings (shard_size)", "--overwrite")
+    assert_user_error(process, shards, "other settings (shard_size: 16 there, 9 now)", "--overwrite")
 
 
 def test_words_that_no_caption_holds_are_named(pasture, tmp_path):

@@ -50,6 +50,20 @@ def test_what_a_flow_draws_is_what_the_prompt_says(tmp_path, monkeypatch):
     assert not list(FOLDER.glob("photographs-64/generated"))
 
 
+def test_drawn_scenes_have_the_ground_and_sky_that_are_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    snow, grass = (
+        cvae.load_run("pasture-128")
+        .generate(["a brown cow in the snow under a grey sky", "a brown cow on green grass under a blue sky"], count=2)
+        .arrays.astype(int)
+    )
+    assert snow.shape == (2, 128, 128, 3)
+    # The lowest rows are ground, the highest sky.
+    assert snow[:, -12:].mean() > grass[:, -12:].mean() + 60
+    red, _, blue = (grass[:, :12, :, channel].mean() for channel in range(3))
+    assert blue > red + 60 > 60
+
+
 def test_faces_have_the_hair_that_is_asked_for(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = cvae.load_run("drawn-faces-64")

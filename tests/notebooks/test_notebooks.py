@@ -98,7 +98,7 @@ def test_a_wrong_field_gives_one_sentence_at_once(tmp_path):
         ("1_prepare_dataset", {"WORK": " "}, "name is empty"),
         ("1_prepare_dataset", {"USE_DRIVE": True}, "in Colab only"),
         ("2_train", {"VARIANT": "65-image"}, "no variant '65-image'"),
-        ("2_train", {"DATA": "gone"}, "gone has no manifest"),
+        ("2_train", {"DATA": "gone"}, "gone is not there"),
         ("2_train", {"EPOCHS": -1}, "--epochs"),
         ("2_train", {"EPOCHS": "ten"}, "--epochs must be a whole number"),
         ("2_train", {"VARIANT": "64-image", "LEARNING_RATE": 3}, "--learning-rate"),

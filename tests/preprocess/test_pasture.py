@@ -95,7 +95,7 @@ def test_the_command_draws_once_and_says_what_it_made(tmp_path):
     assert first.returncode == 0, first.stderr
     assert first.stdout == second.stdout and first.stdout.startswith("Drew ")
     assert "drawing" not in second.stderr
-    assert_user_error(command(*draw, "--count", 7), "other settings (count)", "--overwrite")
+    assert_user_error(command(*draw, "--count", 7), "other settings (count: 6 there, 7 now)", "--overwrite")
     assert_user_error(command(*draw, "--count", 0), "--count")
 
 

@@ -18,7 +18,7 @@ from preprocess.utils.folders import read_manifest
 
 def test_data_are_drawn_only_where_there_are_none(embedded, tmp_path):
     assert workspace.embedded_data(tmp_path, str(embedded), 120) == embedded
-    with pytest.raises(UserError, match="gone has no manifest"):
+    with pytest.raises(UserError, match="gone is not there"):
         workspace.embedded_data(tmp_path, str(tmp_path / "gone"), 120)
     with pytest.raises(UserError, match="100 or more"):
         workspace.embedded_data(tmp_path, "", 10)
