@@ -42,6 +42,10 @@ def _add_train(commands: Any) -> None:
     parser.add_argument("--run", help="run folder (default: runs/NAME)")
     add_train_options(parser)
     parser.add_argument(
+        "--devices", default="all", metavar="N",
+        help="how many GPUs or TPU cores share each batch; it makes no difference to the result (default: all)",
+    )  # fmt: skip
+    parser.add_argument(
         "--prompts", metavar="FILE",
         help="a text file of prompts, one a line, that are drawn after every epoch (default: captions of validation "
         "images, or for faces some descriptions)",
@@ -78,6 +82,7 @@ def _train(arguments: argparse.Namespace) -> None:
         arguments.overwrite,
         on_epoch=trained.append,
         prompts=read_prompts(arguments.prompts),
+        devices=arguments.devices,
     )
     run, best = Run(folder), best_epoch(history)
     done = f"{counted(len(history), 'epoch')}: {describe_epoch(best)}; in {folder}"

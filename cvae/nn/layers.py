@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from cvae.nn import replicas
 from preprocess.utils.types import Tensor
 
 
@@ -17,6 +18,8 @@ class BatchNormalization(layers.BatchNormalization):
     """
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor = None) -> Tensor:
+        # Over the whole batch, wherever its parts are.
+        self.synchronized = replicas.several()
         plain = self.axis in (-1, 3) and self.center and self.scale and not self.synchronized and mask is None
         on_images = len(inputs.shape) == 4 and not getattr(self, "renorm", False)
         if not (keras.backend.backend() == "tensorflow" and training and self.trainable and plain and on_images):
@@ -54,6 +57,14 @@ class Embedding(layers.Embedding):
 
 
 @keras.saving.register_keras_serializable("cvae")
+class Dropout(layers.Dropout):
+    """`keras.layers.Dropout`, the same on any number of replicas."""
+
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        return replicas.dropout(inputs, self.rate, self.seed_generator) if training and self.rate > 0 else inputs
+
+
+@keras.saving.register_keras_serializable("cvae")
 class Sampling(layers.Layer):
     """Draws z = mean + exp(log_var / 2) * noise, in float32 (the reparametrisation of Kingma and Welling 2013)."""
 
@@ -66,7 +77,7 @@ class Sampling(layers.Layer):
         return mean + ops.exp(0.5 * log_var) * self._noise(ops.shape(mean))
 
     def _noise(self, shape):
-        return keras.random.normal(shape, dtype="float32", seed=self.seed_generator)
+        return replicas.normal(shape, self.seed_generator)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"seed": self.seed}
@@ -77,4 +88,4 @@ class UniformSampling(Sampling):
     """`Sampling` with noise uniform in [0, 1), as the original CLIP-VAE draws it, against the evidence bound."""
 
     def _noise(self, shape):
-        return keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
+        return replicas.uniform(shape, self.seed_generator)

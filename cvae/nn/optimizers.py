@@ -7,9 +7,27 @@ import keras
 import numpy as np
 from keras import ops
 
+from cvae.nn import replicas
+
+
+@keras.saving.register_keras_serializable("cvae")
+class LossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
+    """`keras.optimizers.LossScaleOptimizer`, which on several replicas asks the first alone for infinite gradients."""
+
+    def check_finite(self, grads: Any) -> Any:
+        return replicas.all_of(super().check_finite(grads))
+
+
+def scaled(optimizer: Any, model: Any) -> Any:
+    """An optimiser for a model: in float16 within one that scales the loss, so that gradients do not vanish.
+
+    See Micikevicius et al. 2017, arXiv 1710.03740.
+    """
+    return LossScaleOptimizer(optimizer) if model.compute_dtype == "float16" else optimizer
+
 
 def own_optimizer(model: Any) -> Any:
-    """The optimiser that a model was compiled with, which in float16 Keras wraps into one that scales the loss."""
+    """The optimiser that a model was compiled with, which in float16 is in one that scales the loss; see `scaled`."""
     return getattr(model.optimizer, "inner_optimizer", model.optimizer)
 
 
@@ -38,10 +56,15 @@ class Adam(keras.optimizers.Adam):
             self._norms = self.add_variable(shape=(2,), dtype="float32", name="gradient_norms")
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
-        grads = list(grads)
+        # Before they are clipped and measured, which are of the whole batch's gradient.
+        grads = replicas.summed(list(grads))
         super().apply(grads, trainable_variables)
         squares = [ops.sum(ops.square(ops.cast(_dense(grad), "float32"))) for grad in grads if grad is not None]
         self._norms.assign_add(ops.stack([ops.sqrt(sum(squares)), 1.0]))
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        """What Keras does with gradients that `apply` has summed already: nothing."""
+        return grads_and_vars
 
     def mean_gradient_norm(self) -> float:
         """The mean norm of the gradients of all steps since `reset_gradient_norm`."""

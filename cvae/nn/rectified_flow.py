@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from cvae.nn import replicas
 from cvae.nn.flow_networks import HEAD_SIZE, build_grid_network, build_vector_network
 from cvae.nn.samplers import DEFAULT, compile_integration, guided_parts, times_between
 from preprocess.utils.types import Tensor
@@ -116,8 +117,8 @@ class RectifiedFlow(keras.Model):
         """What the network is asked in training, [data on the way, times, conditions], and the right answer."""
         data = (ops.cast(data, "float32") - self.center) / self.scale
         count = ops.shape(data)[0]
-        time = ops.sigmoid(keras.random.normal((count,), dtype="float32", seed=self.noise))
-        noise = keras.random.normal(ops.shape(data), dtype="float32", seed=self.noise)
+        time = ops.sigmoid(replicas.normal((count,), self.noise))
+        noise = replicas.normal(ops.shape(data), self.noise)
         far = ops.reshape(time, (count, *(1 for _ in self.shape)))
         return [(1 - far) * data + far * noise, time, self._blurred(condition)], noise - data
 
@@ -125,9 +126,9 @@ class RectifiedFlow(keras.Model):
         """Conditions with noise of any length up to `condition_noise`, then of length 1 again; a tenth become zeros."""
         condition = ops.cast(condition, "float32")
         count = ops.shape(condition)[0]
-        kept = keras.random.uniform((count, 1), dtype="float32", seed=self.noise) >= CONDITION_DROPOUT
-        length = self.condition_noise * keras.random.uniform((count, 1), dtype="float32", seed=self.noise)
-        noise = keras.random.normal(ops.shape(condition), dtype="float32", seed=self.noise)
+        kept = replicas.uniform((count, 1), self.noise) >= CONDITION_DROPOUT
+        length = self.condition_noise * replicas.uniform((count, 1), self.noise)
+        noise = replicas.normal(ops.shape(condition), self.noise)
         blurred = ops.normalize(condition + length * noise / self.condition_dim**0.5, axis=-1)
         return ops.where(kept, blurred, 0.0)
 
@@ -140,7 +141,7 @@ class RectifiedFlow(keras.Model):
         training: bool = True,
     ) -> Tensor:
         velocity, target = y_pred
-        return ops.mean(ops.square(target - velocity))
+        return replicas.share_loss(ops.mean(ops.square(target - velocity)))
 
     def sample(self, noise: Tensor, condition: Tensor, options: Any = DEFAULT) -> np.ndarray:
         """Moves noise to data.

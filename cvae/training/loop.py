@@ -32,6 +32,7 @@ def train(
     overwrite: bool = False,
     on_epoch: Callable[[pathlib.Path], Any] | None = None,
     prompts: str | Sequence[str] | None = None,
+    devices: str | int = "all",
 ) -> list[Row]:
     """Trains a variant.
 
@@ -47,6 +48,7 @@ def train(
         on_epoch: called with the run folder after each epoch, when all its files are there.
         prompts: of the grid after each epoch, for models that draw from prompts; by default captions of validation
             images, or for faces some descriptions. A run keeps those that it began with until others are given.
+        devices: how many of the machine's GPUs or TPU cores share each batch; it makes no difference to the result.
 
     Returns:
         The history: one dict an epoch with "epoch", "loss" and its parts, and except for GANs the same with "val_".
@@ -62,6 +64,7 @@ def train(
             raise UserError(f"a {task.variant_name} takes no prompts; leave --prompts out.")
         check_prompts(prompts)
         task.prompts = tuple(prompts)
+    task.devices = str(devices)
     task.check_data()
     if not begun:
         task.check_options()
@@ -76,6 +79,9 @@ def train(
         # Before the model is there: an encoder wants the GPU's memory too.
         task.prepare(run)
         import_keras().utils.set_random_seed(task.settings.seed)
+        from cvae.training.devices import on_devices
+
+        count = held.enter_context(on_devices(task.devices, task.settings.batch_size, task.shares_batches))
         model, history = load_last(run, task) if (folder / LAST).is_file() else (task.build(), [])
         trained = dataclasses.replace(task.settings, precision=model.dtype_policy.name)
         if (given or {}).get("precision") not in (None, trained.precision):
@@ -83,7 +89,7 @@ def train(
         run.update(settings=dataclasses.asdict(trained), data=task.config["data"])
         bar.initial = bar.n = bar.last_print_n = len(history) * task.steps
         if len(history) < task.settings.epochs:
-            _fit(model, run, task, history, bar, on_epoch)
+            _fit(model, run, task, history, bar, count, on_epoch)
         bar.set_description("finishing", refresh=False)
         task.finish(run)
     return history
@@ -137,10 +143,12 @@ def _fit(
     task: Task,
     history: list[Row],
     bar: Any,
+    devices: int,
     on_epoch: Callable[[pathlib.Path], Any] | None,
 ) -> None:
     keras = import_keras()
     from cvae.training.callbacks import Gauges, Interrupt, ProgressBar, RunWriter, SeedByEpoch
+    from cvae.training.devices import shared_equally
 
     settings, interrupt = task.settings, Interrupt()
     callbacks = [
@@ -162,7 +170,7 @@ def _fit(
         with interrupt.watched():
             model.fit(
                 task.dataset("train", first_epoch=len(history)),
-                validation_data=task.dataset("val") if task.validates else None,
+                validation_data=shared_equally(task.dataset("val"), devices) if task.validates else None,
                 epochs=settings.epochs,
                 initial_epoch=len(history),
                 steps_per_epoch=task.steps,

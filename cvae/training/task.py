@@ -25,6 +25,9 @@ class Task(abc.ABC):
         count: training examples.
         given: the names of the settings that were given, and are not the variant's own.
         options: {name: value} of the variant's `train_options` that were given.
+        devices: how many of the machine's devices share each batch, or "all".
+        shares_batches: whether the loss is a mean over examples and what layers keep is of whole batches, so that
+            TensorFlow's replicas can have a part of each batch; see `cvae.nn.replicas`.
         validates: whether there is a loss on validation images that chooses the best epoch.
 
     Raises:
@@ -32,6 +35,8 @@ class Task(abc.ABC):
     """
 
     validates: Any = True
+    shares_batches: Any = False
+    devices = "all"
     # Of the grid after each epoch, for models that draw from prompts.
     prompts: Sequence[str] | None = None
 

@@ -5,8 +5,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from cvae.nn import losses
-from cvae.nn.layers import BatchNormalization, Sampling
+from cvae.nn import losses, replicas
+from cvae.nn.layers import BatchNormalization, Dropout, Sampling
 from preprocess.utils.types import Tensor
 
 # The spatial size and channels that the decoder begins with.
@@ -71,7 +71,7 @@ class ClipCVAE(keras.Model):
 
         self.encoder = self._build_encoder()
         self.sampling = Sampling(dtype="float32")
-        self.latent_dropout = layers.Dropout(dropout, dtype="float32")
+        self.latent_dropout = Dropout(dropout, dtype="float32")
         self.decoder = self._build_decoder()
         self.trackers = {name: keras.metrics.Mean(name=name) for name in ("bce", "kl", "ssim")}
         self.built = True
@@ -173,7 +173,7 @@ class ClipCVAE(keras.Model):
         image, _ = x
         parts = losses.vae_parts(image, *y_pred)
         losses.track(self.trackers, parts, ops.shape(image)[0])
-        return parts["bce"] + KL_WEIGHT * parts["kl"] + SSIM_WEIGHT * (1 - parts["ssim"])
+        return replicas.share_loss(parts["bce"] + KL_WEIGHT * parts["kl"] + SSIM_WEIGHT * (1 - parts["ssim"]))
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {

@@ -11,7 +11,7 @@ from preprocess.utils.quiet import import_keras
 def build_model(variant: CourseworkVariant, embedding_dim: int, settings: Settings) -> Any:
     """Builds and compiles the `ClipCVAE` of a variant."""
     import_keras()
-    from cvae.nn.optimizers import Adam
+    from cvae.nn.optimizers import Adam, scaled
     from cvae.nn.precision import best_policy, wants_xla
     from cvae.systems.coursework.model import ClipCVAE
 
@@ -22,12 +22,14 @@ def build_model(variant: CourseworkVariant, embedding_dim: int, settings: Settin
         width=settings.width,
         dtype=settings.precision or best_policy(),
     )
-    model.compile(Adam(settings.learning_rate), jit_compile=wants_xla())
+    model.compile(scaled(Adam(settings.learning_rate), model), jit_compile=wants_xla())
     return model
 
 
 class CourseworkTask(ShardTask):
     """See `cvae.training.task.Task`; `data` is a folder that clip_wrapper.py made."""
+
+    shares_batches = True
 
     def build(self) -> Any:
         return build_model(self.variant, self.info.embedding_dim, self.settings)

@@ -36,7 +36,7 @@ def epoch_steps(count: int, batch_size: int) -> int:
 def build_model(settings: Settings, steps: int, **model: Any) -> Any:
     """Builds and compiles a `ClipVAE` with arguments `model`, to be trained `steps` steps an epoch."""
     import_keras()
-    from cvae.nn.optimizers import Adam
+    from cvae.nn.optimizers import Adam, scaled
     from cvae.nn.precision import best_policy, wants_xla
     from cvae.systems.digits.model import ClipVAE
 
@@ -44,7 +44,7 @@ def build_model(settings: Settings, steps: int, **model: Any) -> Any:
     policy = best_policy() if model.get("convolutional") else "float32"
     built = ClipVAE(**model, dtype=settings.precision or policy)
     built.compile(
-        Adam(settings.learning_rate),
+        scaled(Adam(settings.learning_rate), built),
         jit_compile=wants_xla(),
         steps_per_execution=steps_at_once(steps),
     )

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from cvae.nn import losses
+from cvae.nn import losses, replicas
 from cvae.nn.layers import Sampling
 from cvae.systems.faces.networks import build_decoder, build_encoder
 from preprocess.utils.types import Tensor
@@ -123,7 +123,7 @@ class AttributeCVAE(keras.Model):
     ) -> Tensor:
         parts = self.loss_parts(x, y_pred, training)
         losses.track(self.trackers, parts, ops.shape(x[0])[0])
-        return sum(self.part_weights[name] * value for name, value in parts.items())
+        return replicas.share_loss(sum(self.part_weights[name] * value for name, value in parts.items()))
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {

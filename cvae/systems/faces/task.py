@@ -18,7 +18,7 @@ from preprocess.utils.quiet import import_keras
 def build_model(variant: FaceVariant, condition_dim: int, settings: Settings) -> Any:
     """Builds and compiles the model of a `cvae.systems.faces.FaceVariant`."""
     import_keras()
-    from cvae.nn.optimizers import Adam
+    from cvae.nn.optimizers import Adam, scaled
     from cvae.nn.precision import best_policy, wants_xla
     from cvae.systems.faces.cvae import AttributeCVAE
     from cvae.systems.faces.cvae_gan import ClipCVAEGAN
@@ -32,7 +32,7 @@ def build_model(variant: FaceVariant, condition_dim: int, settings: Settings) ->
         "wgan-gp": (ClipWGANGP, (0.0, 0.9)),
     }[variant.model]
     model = kind(condition_dim, width=settings.width, dtype=settings.precision or best_policy())
-    model.compile(Adam(settings.learning_rate, *betas), jit_compile=wants_xla())
+    model.compile(scaled(Adam(settings.learning_rate, *betas), model), jit_compile=wants_xla())
     return model
 
 
@@ -43,6 +43,10 @@ class FaceTask(ShardTask):
 
     @property
     def validates(self) -> bool:
+        return self.variant.model == "cvae"
+
+    @property
+    def shares_batches(self) -> bool:
         return self.variant.model == "cvae"
 
     def default_prompts(self) -> Sequence[str]:

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from cvae.nn.optimizers import scaled
 from cvae.systems.faces.networks import build_critic, build_decoder
 from preprocess.utils.types import Tensor
 
@@ -70,8 +71,8 @@ class ClipWGANGP(keras.Model):
             raise ValueError("ClipWGANGP trains on the TensorFlow backend")
         optimizer = keras.optimizers.get(optimizer)
         # Each of the two losses has gradients, and in float16 a scale, of its own.
-        if self.compute_dtype == "float16" and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            optimizer = scaled(optimizer, self)
         super().compile(optimizer, auto_scale_loss=False, **kwargs)
         self.optimizer.build(self.critic.trainable_variables)
         self.generator_optimizer = type(self.optimizer).from_config(self.optimizer.get_config())

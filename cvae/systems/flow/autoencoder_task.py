@@ -56,7 +56,7 @@ class AutoencoderTask(ShardTask):
 
     def build(self) -> Any:
         import_keras()
-        from cvae.nn.optimizers import Adam
+        from cvae.nn.optimizers import Adam, scaled
         from cvae.nn.precision import wants_xla
 
         settings, model = self.settings, self.new_model()
@@ -64,7 +64,7 @@ class AutoencoderTask(ShardTask):
         optimizer = Adam(
             settings.learning_rate, self.memory, 0.99, global_clipnorm=CLIP_NORM, use_ema=True, ema_momentum=momentum
         )
-        model.compile(optimizer, jit_compile=wants_xla())
+        model.compile(scaled(optimizer, model), jit_compile=wants_xla())
         return model
 
     def new_model(self) -> Any:

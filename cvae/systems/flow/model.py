@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from cvae.nn import replicas
 from cvae.nn.flow_networks import MIDDLE
 from cvae.nn.rectified_flow import RectifiedFlow
 from cvae.nn.samplers import SamplerOptions
@@ -121,9 +122,9 @@ class LatentFlow(RectifiedFlow):
             return loss
         pointing, patches = aligned
         missed = 1 - ops.mean(ops.sum(pointing * ops.normalize(patches, axis=-1), axis=-1))
-        self.alignment.update_state(missed)
+        self.alignment.update_state(missed, sample_weight=ops.shape(velocity)[0])
         # Validation is of the velocity alone.
-        return loss + ALIGNED * missed if training else loss
+        return loss + replicas.share_loss(ALIGNED * missed) if training else loss
 
     def encode(self, image: Tensor, embedding: Tensor = None, training: bool = False) -> tuple[Tensor, Tensor]:
         """Gives the latents' mean and log-variance, each float32 (n, *shape), for images in [0, 1]."""

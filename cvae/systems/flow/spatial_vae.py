@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from cvae.nn import losses
+from cvae.nn import losses, replicas
 from cvae.nn.frozen import call_frozen
 from cvae.nn.layers import Sampling
 from preprocess.utils.types import Tensor
@@ -164,7 +164,7 @@ class SpatialVAE(keras.Model):
         losses.track(self.trackers, parts, ops.shape(x)[0])
         weights = {"l1": 1.0, "kl": KL_WEIGHT, "features": FEATURES_WEIGHT, "critic": 1.0}
         weights["realism"] = REALISM_WEIGHT * self._adversarial
-        return sum(weights[name] * value for name, value in parts.items())
+        return replicas.share_loss(sum(weights[name] * value for name, value in parts.items()))
 
     def _criticise(self, image, reconstruction):
         both = self.critic(ops.concatenate([image, ops.stop_gradient(reconstruction)]))

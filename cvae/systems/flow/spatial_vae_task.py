@@ -31,14 +31,14 @@ class SpatialVAETask(ShardTask):
 
     def build(self) -> Any:
         import_keras()
-        from cvae.nn.optimizers import Adam
+        from cvae.nn.optimizers import Adam, scaled
         from cvae.nn.precision import best_policy, wants_xla
         from cvae.systems.flow.spatial_vae import SpatialVAE
 
         settings = self.settings
         model = SpatialVAE(self.variant.image_size, width=settings.width, dtype=settings.precision or best_policy())
         optimizer = Adam(settings.learning_rate, 0.9, 0.99, global_clipnorm=CLIP_NORM)
-        model.compile(optimizer, jit_compile=wants_xla())
+        model.compile(scaled(optimizer, model), jit_compile=wants_xla())
         return model
 
     def dataset(self, split: str, first_epoch: int = 0) -> Any:

@@ -35,13 +35,19 @@ def check_autoencoder(choice: str) -> None:
 
 
 def open_autoencoder(
-    flow: Run, choice: str, data: pathlib.Path, settings: dict[str, Any], latents: pathlib.Path
+    flow: Run,
+    choice: str,
+    data: pathlib.Path,
+    settings: dict[str, Any],
+    latents: pathlib.Path,
+    devices: str,
 ) -> Run:
     """The run of a flow's autoencoder, which is trained or copied into the flow's folder first where it has to be.
 
     Args:
         flow: the flow's run. choice: "shipped", "train", or the folder of a run.
-        data, settings: of the training of one of its own. latents: a folder; one that has made those is not trained on.
+        data, settings, devices: of the training of one of its own.
+        latents: a folder; an autoencoder that has made those is not trained on.
 
     Raises:
         UserError: it is gone, though the flow has learned its latents.
@@ -59,7 +65,7 @@ def open_autoencoder(
             _copy(Run(choice), folder)
     elif not has_latents_of(folder / BEST, latents):
         print(f"an autoencoder first, whose latents {flow.variant_name} learns:")
-        _train_own(folder, data, settings)
+        _train_own(folder, data, settings, devices)
     return Run(folder)
 
 
@@ -71,12 +77,12 @@ def _copy(run: Run, folder: pathlib.Path) -> None:
                 shutil.copyfile(run.folder / name, partial)
 
 
-def _train_own(folder: pathlib.Path, data: pathlib.Path, settings: dict[str, Any]) -> None:
+def _train_own(folder: pathlib.Path, data: pathlib.Path, settings: dict[str, Any], devices: str) -> None:
     # Of runs of version 0.2 it is a SpatialVAE, and one that has begun goes on as it was.
     variant_name = Run(folder).variant_name if is_run(folder) else PRESET
     if (folder / LAST).is_file() and is_run(folder):
         settings = {"epochs": settings_of(Run(folder)).epochs}
-    train(variant_name, data, folder, settings, resume=True)
+    train(variant_name, data, folder, settings, resume=True, devices=devices)
 
 
 def shipped_folder(name: str) -> pathlib.Path:

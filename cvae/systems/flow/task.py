@@ -26,6 +26,8 @@ SHARED = ("epochs", "learning_rate", "decay", "width", "seed", "precision")
 class FlowTask(ShardTask):
     """See `cvae.training.task.Task`; `data` is a folder that clip_wrapper.py made."""
 
+    shares_batches = True
+
     def check_options(self) -> None:
         check_autoencoder(self.options.get("autoencoder", SHIPPED))
         if init := self.options.get("init"):
@@ -35,7 +37,7 @@ class FlowTask(ShardTask):
         # Version 0.2 had no options: each flow had an autoencoder of its own.
         choice = run.config.get("options", {"autoencoder": OWN}).get("autoencoder", SHIPPED)
         latents = run.folder / "latents"
-        stage = open_autoencoder(run, choice, self.info.folder, self._autoencoder_settings(), latents)
+        stage = open_autoencoder(run, choice, self.info.folder, self._autoencoder_settings(), latents, self.devices)
         if choice == SHIPPED:
             self.autoencoder, model = PRESET, shipped_autoencoder(PRESET)
         else:
@@ -62,7 +64,7 @@ class FlowTask(ShardTask):
         return {name: value for name, value in given.items() if name != "epochs" or name in self.given}
 
     def build(self) -> Any:
-        from cvae.nn.optimizers import Adam
+        from cvae.nn.optimizers import Adam, scaled
         from cvae.nn.precision import best_policy, wants_xla
         from cvae.systems.flow.model import LatentFlow
 
@@ -84,7 +86,7 @@ class FlowTask(ShardTask):
         if "init" in self.options:
             begin_with(model, Run(self.options["init"]))
         optimizer = Adam(settings.learning_rate, 0.9, 0.99, use_ema=True, ema_momentum=momentum)
-        model.compile(optimizer, jit_compile=wants_xla())
+        model.compile(scaled(optimizer, model), jit_compile=wants_xla())
         return model
 
     def dataset(self, split: str, first_epoch: int = 0) -> Any:

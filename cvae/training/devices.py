@@ -1,0 +1,103 @@
+"""All of a machine's devices for one training: each takes an equal part of every batch."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from preprocess.utils.errors import UserError, counted
+
+ALL = "all"
+
+
+class SharedBatches(keras.distribution.DataParallel):
+    """`keras.distribution.DataParallel` that gives batches which cannot be shared equally to every device whole."""
+
+    def get_data_layout(self, data_shape: Any) -> Any:
+        layout = super().get_data_layout(data_shape)
+        if data_shape[0] % self.device_mesh.devices.size:
+            return keras.distribution.TensorLayout([None] * len(data_shape), self.device_mesh)
+        return layout
+
+
+@contextlib.contextmanager
+def on_devices(wanted: str, batch_size: int, shares: bool) -> Iterator[int]:
+    """Has models that are built or loaded meanwhile train on several devices; a context manager.
+
+    Args:
+        wanted: "all", or how many.
+        batch_size: examples a step, on all of them together: the most devices that can share it equally are taken.
+        shares: whether the model's loss is a mean over examples, so that TensorFlow's replicas can have a part each.
+
+    Yields:
+        How many devices train.
+
+    Raises:
+        UserError: there are not so many, or the batch cannot be shared among as many as are named.
+    """
+    if wanted != ALL and not (wanted.isdecimal() and int(wanted)):
+        raise UserError(f'--devices must be "{ALL}" or a whole number, 1 or more.')
+    names = device_names()
+    most = len(names) if wanted == ALL else int(wanted)
+    if most > len(names):
+        there = f"there {'is' if len(names) == 1 else 'are'} {counted(len(names), 'device')} here"
+        raise UserError(f"{there}, not {most}; give --devices {len(names)}.")
+    count = next(number for number in range(most, 0, -1) if batch_size % number == 0)
+    if wanted != ALL and count < most:
+        raise UserError(f"a batch of {batch_size} cannot be shared by {most} devices; give another --batch-size.")
+    if count > 1 and not shares and keras.backend.backend() == "tensorflow":
+        print("note: this model's loss is of whole batches; on TensorFlow it trains on one device, on JAX on all.")
+        count = 1
+    if count == 1:
+        yield 1
+        return
+    if count < len(names):
+        print(f"note: {count} of {len(names)} devices train, as many as a batch of {batch_size} can be shared by.")
+    with _tensorflow_replicas(names[:count]) if keras.backend.backend() == "tensorflow" else _jax_mesh(names[:count]):
+        yield count
+
+
+def shared_equally(batches: Any, count: int) -> Any:
+    """Batches, a `tf.data.Dataset`, as `count` replicas of TensorFlow can have equal parts of each.
+
+    Without the examples that are left over: `count` - 1 of a pass at most, since the last batch alone is smaller.
+    """
+    if count == 1 or keras.backend.backend() != "tensorflow":
+        return batches
+
+    import tensorflow as tf
+
+    def length(*batch):
+        return tf.shape(keras.tree.flatten(batch)[0])[0] // count * count
+
+    trimmed = batches.map(lambda *batch: keras.tree.map_structure(lambda part: part[: length(*batch)], batch))
+    return trimmed.filter(lambda *batch: length(*batch) > 0)
+
+
+def device_names() -> list[str]:
+    """The GPUs or TPU cores of this machine, or, where there are none, its CPU, as often as it is divided."""
+    if keras.backend.backend() == "jax":
+        return [str(name) for name in keras.distribution.list_devices()]
+    import tensorflow as tf
+
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return [device.name for device in devices]
+
+
+@contextlib.contextmanager
+def _tensorflow_replicas(names: list[str]) -> Iterator[None]:
+    import tensorflow as tf
+
+    with tf.distribute.MirroredStrategy(names).scope():
+        yield
+
+
+@contextlib.contextmanager
+def _jax_mesh(names: list[str]) -> Iterator[None]:
+    before = keras.distribution.distribution()
+    keras.distribution.set_distribution(SharedBatches(devices=names))
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(before)
