@@ -12,18 +12,19 @@ from cvae.nn import replicas
 
 @keras.saving.register_keras_serializable("cvae")
 class LossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
-    """`keras.optimizers.LossScaleOptimizer`, which on several replicas asks the first alone for infinite gradients."""
+    """`keras.optimizers.LossScaleOptimizer` that asks all replicas for infinite gradients, not the first alone."""
 
     def check_finite(self, grads: Any) -> Any:
         return replicas.all_of(super().check_finite(grads))
 
 
 def scaled(optimizer: Any, model: Any) -> Any:
-    """An optimiser for a model: in float16 within one that scales the loss, so that gradients do not vanish.
+    """An optimiser for a model: in float16 within one that scales the loss, so that gradients do not vanish; once only.
 
     See Micikevicius et al. 2017, arXiv 1710.03740.
     """
-    return LossScaleOptimizer(optimizer) if model.compute_dtype == "float16" else optimizer
+    wrapped = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    return LossScaleOptimizer(optimizer) if model.compute_dtype == "float16" and not wrapped else optimizer
 
 
 def own_optimizer(model: Any) -> Any:

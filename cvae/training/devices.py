@@ -58,15 +58,17 @@ def on_devices(wanted: str, batch_size: int, shares: bool) -> Iterator[int]:
         yield count
 
 
-def shared_equally(batches: Any, count: int) -> Any:
-    """Batches, a `tf.data.Dataset`, as `count` replicas of TensorFlow can have equal parts of each.
+def shared_equally(batches: Any) -> Any:
+    """Batches, a `tf.data.Dataset`, of which TensorFlow's replicas, if there are several, can have equal parts.
 
-    Without the examples that are left over: `count` - 1 of a pass at most, since the last batch alone is smaller.
+    Without the examples that are left over: fewer of a pass than there are replicas, since the last batch alone is
+    smaller.
     """
-    if count == 1 or keras.backend.backend() != "tensorflow":
-        return batches
-
     import tensorflow as tf
+
+    count = tf.distribute.get_strategy().num_replicas_in_sync
+    if count == 1:
+        return batches
 
     def length(*batch):
         return tf.shape(keras.tree.flatten(batch)[0])[0] // count * count

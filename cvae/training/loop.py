@@ -81,7 +81,7 @@ def train(
         import_keras().utils.set_random_seed(task.settings.seed)
         from cvae.training.devices import on_devices
 
-        count = held.enter_context(on_devices(task.devices, task.settings.batch_size, task.shares_batches))
+        held.enter_context(on_devices(task.devices, task.settings.batch_size, task.shares_batches))
         model, history = load_last(run, task) if (folder / LAST).is_file() else (task.build(), [])
         trained = dataclasses.replace(task.settings, precision=model.dtype_policy.name)
         if (given or {}).get("precision") not in (None, trained.precision):
@@ -89,7 +89,7 @@ def train(
         run.update(settings=dataclasses.asdict(trained), data=task.config["data"])
         bar.initial = bar.n = bar.last_print_n = len(history) * task.steps
         if len(history) < task.settings.epochs:
-            _fit(model, run, task, history, bar, count, on_epoch)
+            _fit(model, run, task, history, bar, on_epoch)
         bar.set_description("finishing", refresh=False)
         task.finish(run)
     return history
@@ -143,7 +143,6 @@ def _fit(
     task: Task,
     history: list[Row],
     bar: Any,
-    devices: int,
     on_epoch: Callable[[pathlib.Path], Any] | None,
 ) -> None:
     keras = import_keras()
@@ -170,7 +169,7 @@ def _fit(
         with interrupt.watched():
             model.fit(
                 task.dataset("train", first_epoch=len(history)),
-                validation_data=shared_equally(task.dataset("val"), devices) if task.validates else None,
+                validation_data=shared_equally(task.dataset("val")) if task.validates else None,
                 epochs=settings.epochs,
                 initial_epoch=len(history),
                 steps_per_epoch=task.steps,

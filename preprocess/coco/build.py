@@ -79,10 +79,9 @@ def choose_photos(
     reason = f"captioned, but not among the images of {zip_path}"
     if has_unclear_names(images):
         reason += ", of which some have names that are not in UTF-8; zip them again with a program that writes it"
-    missing = [(name, reason) for name in captions.images if name not in known]
-    strange = names_of_others(zip_path, [name for name, _ in missing])
-    missing = [(name, NO_IMAGE if name in strange else reason) for name, reason in missing]
-    left_out = [*captions.left_out, *missing]
+    missing = [name for name in captions.images if name not in known]
+    strange = names_of_others(zip_path, missing)
+    left_out = [*captions.left_out, *((name, NO_IMAGE if name in strange else reason) for name in missing)]
     return Choice(sorted(photos), dropped, len(images), len(known), len(missing), left_out)
 
 

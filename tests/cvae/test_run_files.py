@@ -1,10 +1,14 @@
 import pytest
 
+from cvae.keras_files import BEST, LAST
+from cvae.log import CURVES, LOG
 from cvae.run_files import check_only_a_runs
+from cvae.runs import work_in
 from preprocess.utils.errors import UserError
 
 
 def test_all_that_a_run_makes_is_a_runs(run, flow_run):
+    assert {BEST, LAST, LOG, CURVES} <= work_in(run)
     check_only_a_runs(run)
     check_only_a_runs(flow_run)
 

@@ -45,9 +45,8 @@ class FaceTask(ShardTask):
     def validates(self) -> bool:
         return self.variant.model == "cvae"
 
-    @property
-    def shares_batches(self) -> bool:
-        return self.variant.model == "cvae"
+    # A critic's loss is of whole batches, and no measure of epochs.
+    shares_batches = validates
 
     def default_prompts(self) -> Sequence[str]:
         return PROMPTS

@@ -69,11 +69,8 @@ class ClipWGANGP(keras.Model):
         """
         if keras.backend.backend() != "tensorflow":
             raise ValueError("ClipWGANGP trains on the TensorFlow backend")
-        optimizer = keras.optimizers.get(optimizer)
         # Each of the two losses has gradients, and in float16 a scale, of its own.
-        if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            optimizer = scaled(optimizer, self)
-        super().compile(optimizer, auto_scale_loss=False, **kwargs)
+        super().compile(scaled(keras.optimizers.get(optimizer), self), auto_scale_loss=False, **kwargs)
         self.optimizer.build(self.critic.trainable_variables)
         self.generator_optimizer = type(self.optimizer).from_config(self.optimizer.get_config())
         self.generator_optimizer.build(self.generator.trainable_variables)
@@ -108,9 +105,9 @@ class ClipWGANGP(keras.Model):
             distance = ops.mean(real_score) - ops.mean(drawn_score)
             penalty = self._penalty(image, drawn, condition)
             loss = PENALTY_WEIGHT * penalty - distance
-            scaled = self.optimizer.scale_loss(loss)
+            large = self.optimizer.scale_loss(loss)
         variables = self.critic.trainable_variables
-        self.optimizer.apply(tape.gradient(scaled, variables), variables)
+        self.optimizer.apply(tape.gradient(large, variables), variables)
         return {"loss": loss, "distance": distance, "penalty": penalty}
 
     def _penalty(self, image, drawn, condition):
@@ -132,9 +129,9 @@ class ClipWGANGP(keras.Model):
         self.generator_optimizer.learning_rate.assign(self.optimizer.learning_rate)
         with tf.GradientTape() as tape:
             loss = -ops.mean(self.critic([self._draw_lots(condition), condition])[0])
-            scaled = self.generator_optimizer.scale_loss(loss)
+            large = self.generator_optimizer.scale_loss(loss)
         variables = self.generator.trainable_variables
-        self.generator_optimizer.apply(tape.gradient(scaled, variables), variables)
+        self.generator_optimizer.apply(tape.gradient(large, variables), variables)
         self._average()
         return loss
 

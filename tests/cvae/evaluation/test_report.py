@@ -13,6 +13,8 @@ def test_a_folder_without_results_and_one_with_a_comparisons_may_be_written(tmp_
     for name in RESULTS[1:]:
         (tmp_path / name).write_text("")
     check_comparison(tmp_path)
+    # It looks, and removes nothing.
+    assert {path.name for path in tmp_path.iterdir()} == {"comparison.json", *RESULTS[1:]}
 
 
 @pytest.mark.parametrize("name", RESULTS)

@@ -1,6 +1,5 @@
 import types
 
-import jax
 import keras
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ T4, V100, A100, P100 = (7, 5), (7, 0), (8, 0), (6, 0)
 )
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_a_gpu_has_the_precision_that_its_tensor_cores_take(capability, policy, backend, monkeypatch):
+    jax = pytest.importorskip("jax")
     monkeypatch.setattr(keras.backend, "backend", lambda: backend)
     device = types.SimpleNamespace(platform="gpu", compute_capability=".".join(map(str, capability)))
     monkeypatch.setattr(jax, "local_devices", lambda: [device])

@@ -40,6 +40,7 @@ def train_on(devices, backend, variant, data, given, folder, monkeypatch):
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 @pytest.mark.parametrize("variant", ["64-image", "64-flow", "celeba-cvae"])
 def test_two_devices_train_as_one(variant, backend, embedded, portraits, tmp_path, monkeypatch):
+    pytest.importorskip(backend)
     data = portraits if variant == "celeba-cvae" else embedded
     one, two = (
         json.loads(

@@ -86,13 +86,13 @@ def test_wrong_folders_and_settings_give_one_sentence(shards, embedded, pasture,
     assert_user_error(process, embedded, "other settings (clip)", "--overwrite")
 
 
-@pytest.mark.slow
 def test_photographs_without_what_encoders_see_are_refused(pasture, tmp_path):
     preprocess_coco(pasture / "train2017.zip", tmp_path / "shards", sizes=(64,), limit=4)
     with pytest.raises(UserError, match=r"no images of 224 px, which encoders see; .* --sizes 64 224"):
         read_shards_manifest(tmp_path / "shards")
 
 
+@pytest.mark.slow
 def test_a_killed_embedding_goes_on_and_gives_the_same_records(shards, embedded, tmp_path):
     out = tmp_path / "embedded"
     arguments = (SCRIPT, shards, "--clip", PASTURE_CLIP, "--out", out)
