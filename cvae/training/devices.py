@@ -11,16 +11,6 @@ from preprocess.utils.errors import UserError, counted
 ALL = "all"
 
 
-class SharedBatches(keras.distribution.DataParallel):
-    """`keras.distribution.DataParallel` that gives batches which cannot be shared equally to every device whole."""
-
-    def get_data_layout(self, data_shape: Any) -> Any:
-        layout = super().get_data_layout(data_shape)
-        if data_shape[0] % self.device_mesh.devices.size:
-            return keras.distribution.TensorLayout([None] * len(data_shape), self.device_mesh)
-        return layout
-
-
 @contextlib.contextmanager
 def on_devices(wanted: str, batch_size: int, shares: bool) -> Iterator[int]:
     """Has models that are built or loaded meanwhile train on several devices; a context manager.
@@ -59,22 +49,23 @@ def on_devices(wanted: str, batch_size: int, shares: bool) -> Iterator[int]:
 
 
 def shared_equally(batches: Any) -> Any:
-    """Batches, a `tf.data.Dataset`, of which TensorFlow's replicas, if there are several, can have equal parts.
+    """Batches, a `tf.data.Dataset`, of which the devices that train, if there are several, can have equal parts.
 
-    Without the examples that are left over: fewer of a pass than there are replicas, since the last batch alone is
-    smaller.
+    A last batch that cannot be shared so has its first examples twice: fewer of a pass than there are devices.
     """
     import tensorflow as tf
 
-    count = tf.distribute.get_strategy().num_replicas_in_sync
+    mesh = keras.distribution.distribution()
+    count = mesh.device_mesh.devices.size if mesh else tf.distribute.get_strategy().num_replicas_in_sync
     if count == 1:
         return batches
 
-    def length(*batch):
-        return tf.shape(keras.tree.flatten(batch)[0])[0] // count * count
+    def filled_up(*batch):
+        length = tf.shape(keras.tree.flatten(batch)[0])[0]
+        examples = tf.range(-(-length // count) * count) % length
+        return keras.tree.map_structure(lambda part: tf.gather(part, examples), batch)
 
-    trimmed = batches.map(lambda *batch: keras.tree.map_structure(lambda part: part[: length(*batch)], batch))
-    return trimmed.filter(lambda *batch: length(*batch) > 0)
+    return batches.map(filled_up)
 
 
 def device_names() -> list[str]:
@@ -98,7 +89,7 @@ def _tensorflow_replicas(names: list[str]) -> Iterator[None]:
 @contextlib.contextmanager
 def _jax_mesh(names: list[str]) -> Iterator[None]:
     before = keras.distribution.distribution()
-    keras.distribution.set_distribution(SharedBatches(devices=names))
+    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=names))
     try:
         yield
     finally:

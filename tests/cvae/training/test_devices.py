@@ -37,8 +37,10 @@ def train_on(devices, backend, variant, data, given, folder, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-@pytest.mark.parametrize("variant", ["64-image", "64-flow", "celeba-cvae"])
+@pytest.mark.parametrize(
+    ("variant", "backend"),
+    [("64-image", "tensorflow"), ("64-flow", "tensorflow"), ("64-flow", "jax"), ("celeba-cvae", "jax")],
+)
 def test_two_devices_train_as_one(variant, backend, embedded, portraits, tmp_path, monkeypatch):
     pytest.importorskip(backend)
     data = portraits if variant == "celeba-cvae" else embedded
@@ -49,7 +51,7 @@ def test_two_devices_train_as_one(variant, backend, embedded, portraits, tmp_pat
         for devices in ("1", "all")
     )
     for row, other in zip(one, two, strict=True):
-        # Sums come in another order; validation may be without its last image.
+        # Sums come in another order; validation may have an image twice.
         for name in FIGURES:
             assert other[name] == pytest.approx(row[name], rel=0.01), name
 
