@@ -14,7 +14,7 @@ $(VENV)/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing the packages of requirements.txt, a few minutes the first time ..."
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[sources]"
 	touch $@
 
 SHEEP := "White sheep on a mountain under blue sky"

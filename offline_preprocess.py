@@ -1,4 +1,4 @@
-"""Turns COCO's train2017.zip into shards of bucolic photographs: keeps captions of the theme, crops, resizes.
+"""Turns COCO's train2017.zip, or images of one's own, into shards: keeps captions of the theme, crops, resizes.
 
 Run the same command again after an interruption and it goes on where it stopped.
 """
@@ -10,18 +10,26 @@ from typing import Any
 
 from preprocess.coco.themes import THEMES
 from preprocess.utils.command import place_name, run_command
-from preprocess.utils.errors import counted, without_controls
+from preprocess.utils.errors import UserError, counted, without_controls
 from preprocess.utils.options import add_shard_options, note_few, shard_options
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
+    sources = parser.add_mutually_exclusive_group(required=True)
+    sources.add_argument(
         "--zip",
         type=place_name,
-        required=True,
         nargs="+",
-        help="archives of images, such as train2017.zip; they are not unpacked",
+        help="archives of images with captions as COCO's, such as train2017.zip; they are not unpacked",
+    )
+    sources.add_argument(
+        "--images",
+        type=place_name,
+        nargs="+",
+        metavar="PLACE",
+        help="images of one's own: folders with metadata.jsonl, or with a.txt beside a.jpg; or tars of webdataset's "
+        "or Parquet files, or folders of those; here, or at an address such as hf://datasets/NAME/data",
     )
     parser.add_argument(
         "--captions",
@@ -34,29 +42,39 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--theme",
         choices=THEMES,
-        default="small",
         help=f"keeps images with a caption that holds one of these words: small: {', '.join(THEMES['small'])}; large: "
-        f"{', '.join(THEMES['large'])}; all: keeps every image with a caption (default: small)",
+        f"{', '.join(THEMES['large'])}; all: keeps every image with a caption (default: small for --zip, "
+        "all for --images)",
     )
     parser.add_argument("--words", nargs="+", default=[], metavar="WORD", help="more words to keep images for")
+    parser.add_argument(
+        "--caption-field", metavar="NAME",
+        help="what holds the captions in metadata, JSON or tables of --images (default: caption, text and the like)",
+    )  # fmt: skip
     add_shard_options(parser, "data/bucolic/shards", [64, 128, 224], 512)
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    arguments.theme = arguments.theme or ("small" if arguments.zip else "all")
+    if arguments.images and arguments.captions:
+        raise UserError("--captions are of --zip; those of --images lie with them, as metadata.jsonl or beside each.")
+    if arguments.zip and arguments.caption_field:
+        raise UserError("--caption-field is of --images; COCO's captions have no other; leave it out.")
+    return arguments
 
 
 def main() -> None:
     arguments = parse_arguments()
     # TensorFlow only writes records here; it would take the GPU's memory for that.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    from preprocess.coco.build import preprocess_coco
+    options = {"theme": arguments.theme, "words": arguments.words, **shard_options(arguments)}
+    if arguments.zip:
+        from preprocess.coco.build import preprocess_coco
 
-    manifest = preprocess_coco(
-        arguments.zip,
-        arguments.out,
-        captions=arguments.captions,
-        theme=arguments.theme,
-        words=arguments.words,
-        **shard_options(arguments),
-    )
+        manifest = preprocess_coco(arguments.zip, arguments.out, captions=arguments.captions, **options)
+    else:
+        from preprocess.sources.build import preprocess_images
+
+        options["caption_field"] = arguments.caption_field
+        manifest = preprocess_images(arguments.images, arguments.out, **options)
     if unmatched := [word for word in arguments.words if word.lower() in manifest["found"]["unmatched"]]:
         print(f"note: no image is described by: {', '.join(unmatched)}.")
     print(without_controls("\n".join(describe(manifest, arguments.theme))))

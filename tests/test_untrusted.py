@@ -12,7 +12,7 @@ import pytest
 
 from cvae.keras_files import BEST, load_keras
 from cvae.runs import CONFIG, Run
-from preprocess.shards.archive import list_images
+from preprocess.sources.zips import list_images
 from preprocess.utils.errors import UserError
 from tests.helpers import command, noise_jpeg
 

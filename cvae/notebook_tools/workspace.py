@@ -21,10 +21,10 @@ from preprocess.faces.archive import ARCHIVE, TABLE
 from preprocess.faces.archive import write_archive as draw_faces
 from preprocess.pasture import PASTURE_CLIP
 from preprocess.pasture.archive import write_archive as draw_scenes
-from preprocess.shards.archive import list_images
 from preprocess.shards.images import read_square
 from preprocess.shards.info import read_info
 from preprocess.shards.records import CLIP_SIZE
+from preprocess.sources.zips import list_images
 from preprocess.utils.errors import UserError, check_whole
 from preprocess.utils.files import atomic_path
 from preprocess.utils.folders import is_finished

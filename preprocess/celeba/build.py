@@ -1,6 +1,7 @@
 """From CelebA's zip and attributes to shards of portraits with sentences."""
 
 import pathlib
+import tempfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,10 +9,12 @@ import numpy as np
 
 from preprocess.celeba.attributes import ATTRIBUTES, TEMPLATES, describe
 from preprocess.celeba.table import read_attributes
-from preprocess.shards.archive import Photo, list_images
+from preprocess.shards.index import PhotoIndex
 from preprocess.shards.names import join_names, short_names
 from preprocess.shards.records import VALIDATION_SHARE
 from preprocess.shards.write import MADE, check_numbers, fingerprint, share_setting, write_photos
+from preprocess.sources.photo import Photo
+from preprocess.sources.zips import list_images
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import write_json
 from preprocess.utils.folders import open_folder
@@ -35,7 +38,7 @@ def choose_portraits(
     """Pairs a zip's images with the rows of attributes.
 
     Args:
-        images: of `preprocess.shards.write.list_images`, of `zip_path`. rows: of `read_attributes`.
+        images: of `preprocess.sources.zips.list_images`, of `zip_path`. rows: of `read_attributes`.
         known: of `join_names`, of both.
         attributes_path: for errors.
         limit: portraits, at most: the first of the rows.
@@ -50,7 +53,7 @@ def choose_portraits(
     photos = [
         Photo(
             number, images[known[name]].filename, captions_of_attributes(number, attributes), str(zip_path),
-            attributes, names[known[name]],
+            attributes, names[known[name]], stamp=(images[known[name]].CRC, images[known[name]].file_size),
         )
         for number, (name, attributes) in enumerate(rows.items(), 1)
         if name in known
@@ -112,15 +115,20 @@ def preprocess_celeba(
         "sizes": sorted(sizes),
         "shard_size": shard_size,
         "limit": limit,
-        "photos": fingerprint(photos, {(str(zip_path), info.filename): info for info in images.values()}),
+        "photos": fingerprint(photos),
         **share_setting(validation_share),
     }
     statistics, left_out = _left_out(zip_path, images, rows, known, attributes)
 
     def describe_folder(kept):
-        share = np.mean([photo.attributes for photo in kept], axis=0) if kept else np.zeros(len(ATTRIBUTES))
-        counts = {name: round(float(value) * len(kept)) for name, value in zip(ATTRIBUTES, share)}
+        sums = np.sum([photo.attributes for photo in kept] or [[0] * len(ATTRIBUTES)], axis=0)
+        counts = dict(zip(ATTRIBUTES, sums.tolist()))
         write_json(out / "portraits.json", statistics | {"portraits_with": counts})
 
-    with open_folder(out, settings, MADE, overwrite, inputs=[zip_path, attributes]) as manifest:
-        return write_photos(out, manifest, photos, describe_folder, workers, left_out), statistics
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_folder(out, settings, MADE, overwrite, inputs=[zip_path, attributes]) as manifest,
+    ):
+        index = PhotoIndex(pathlib.Path(folder) / "photos.sqlite")
+        index.fill(photos, validation_share)
+        return write_photos(out, manifest, index, describe_folder, workers, left_out), statistics

@@ -2,16 +2,16 @@
 
 import contextlib
 import dataclasses
-import hashlib
 import io
 import pathlib
 import re
-import zipfile
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import Any
 
+from preprocess.sources.photo import Key, number_of
 from preprocess.utils.errors import UserError
-from preprocess.utils.load import is_blank, parse_json, read_bytes, read_zip_member, zip_names
+from preprocess.utils.load import is_blank, is_zip, parse_json, read_bytes, read_zip_member, zip_names
+from preprocess.utils.places import is_file, to_place
 from preprocess.utils.types import PathLike
 
 _NEEDED = frozenset(("images", "annotations", "id", "image_id", "file_name", "caption"))
@@ -21,10 +21,6 @@ EXAMPLE = """\
  "annotations": [
   {"image_id": 1, "caption": "A cow stands in a field."},
   {"image_id": 1, "caption": "A brown cow."}]}"""
-# The least and the greatest number that a record holds.
-INT64 = range(-(2**63), 2**63)
-# An id as images and annotations are joined by it.
-Key: TypeAlias = int | str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +36,7 @@ class Captions:
     left_out: list[tuple[str, str]]
 
 
-def find_captions(zip_path: PathLike) -> tuple[pathlib.Path, str | None]:
+def find_captions(zip_path: PathLike) -> tuple[Any, str | None]:
     """Where a COCO zip's captions lie: beside it or in a folder "annotations" there, as JSON or in the official zip.
 
     Returns:
@@ -49,18 +45,18 @@ def find_captions(zip_path: PathLike) -> tuple[pathlib.Path, str | None]:
     Raises:
         UserError: neither is there.
     """
-    zip_path = pathlib.Path(zip_path)
-    name = f"captions_{zip_path.stem}.json"
-    split_year = re.search(r"\d{4}", zip_path.stem)
-    archive = zip_path.with_name(f"annotations_trainval{split_year.group() if split_year else '2017'}.zip")
-    folders = zip_path.parent, zip_path.parent / "annotations"
+    place = to_place(zip_path)
+    name = f"captions_{place.stem}.json"
+    split_year = re.search(r"\d{4}", place.stem)
+    archive = place.with_name(f"annotations_trainval{split_year.group() if split_year else '2017'}.zip")
+    folders = place.parent, place.parent / "annotations"
     for folder in folders:
-        if (folder / name).is_file():
+        if is_file(folder / name):
             return folder / name, None
-    if archive.is_file():
+    if is_file(archive):
         return archive, f"annotations/{name}"
     for folder in folders:
-        if (folder / "captions_train2017.json").is_file() and not split_year:
+        if is_file(folder / "captions_train2017.json") and not split_year:
             return folder / "captions_train2017.json", None
     usual = name if split_year else "captions_train2017.json"
     raise UserError(
@@ -113,7 +109,7 @@ def _needed(pairs):
 
 def _read_json(path, member, zip_stem):
     remedy = "give --captions a captions_train2017.json, or download it again"
-    if member or zipfile.is_zipfile(path):
+    if member or is_zip(path):
         data = read_zip_member(path, member or _member_of(path, zip_stem), "give --captions the captions' JSON file")
     else:
         data = read_bytes(path, remedy)
@@ -160,13 +156,6 @@ def key_of(value: Any) -> Key | None:
     if isinstance(value, str) and re.fullmatch(r"-?\d{1,1000}", value, re.ASCII):
         return int(value)
     return value if isinstance(value, (int, str)) else None
-
-
-def number_of(key: Key) -> int:
-    """The number that a record keeps of an id: itself, or a hash where it is a text or has more than 64 bits."""
-    if isinstance(key, int) and key in INT64:
-        return key
-    return int.from_bytes(hashlib.sha256(str(key).encode(errors="surrogatepass")).digest()[:8], "big") >> 1
 
 
 def _names_by_key(images, path, left_out) -> Iterator[tuple[Key, str]]:

@@ -1,4 +1,4 @@
-"""A zip's images as square JPEGs in TFRecord shards, without unzipping it: what all data sets' preparations share."""
+"""Photographs as square JPEGs in TFRecord shards: what all data sets' preparations share."""
 
 import csv
 import functools
@@ -7,13 +7,15 @@ import io
 import itertools
 import json
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from typing_extensions import TypedDict
 
-from preprocess.shards.archive import Photo, prepare
+from preprocess.shards.index import Part, PhotoIndex
 from preprocess.shards.records import SPLITS, VALIDATION_SHARE, encode, split_of
+from preprocess.sources.open import prepare
+from preprocess.sources.photo import Photo
 from preprocess.utils.errors import UserError, check_whole
 from preprocess.utils.files import atomic_path, is_whole, write_json, write_text
 from preprocess.utils.folders import MANIFEST, REJECTED, remove_made
@@ -30,15 +32,13 @@ def share_setting(validation_share: float) -> dict[str, float]:
     return {} if validation_share == VALIDATION_SHARE else {"validation_share": validation_share}
 
 
-def plan_shards(
-    photos: list[Photo], shard_size: int, validation_share: float = VALIDATION_SHARE
-) -> dict[str, list[Photo]]:
-    """{shard name: its photographs}: the split by the id's hash, then `shard_size` at a time in the order of ids."""
+def plan_shards(photos: PhotoIndex, shard_size: int) -> dict[str, Part]:
+    """{shard name: its part of the photographs}: of each split `shard_size` at a time in the order of ids."""
     shards = {}
     for split in SPLITS:
-        chosen = [photo for photo in photos if split_of(photo.image_id, validation_share) == split]
-        for index, start in enumerate(range(0, len(chosen), shard_size)):
-            shards[f"{split}-{index:05d}"] = chosen[start : start + shard_size]
+        total = photos.count(split)
+        for number, start in enumerate(range(0, total, shard_size)):
+            shards[f"{split}-{number:05d}"] = Part(split, start, min(shard_size, total - start))
     return shards
 
 
@@ -63,40 +63,52 @@ def _read_done(out, shard) -> Done:
     return read_json(_done_path(out, shard), "run the same command again, which makes that shard again", Done)
 
 
-def _is_done(out, shard, photos):
+def _is_done(out, shard, part):
     try:
         done = _read_done(out, shard)
     except UserError:  # not there yet, or damaged
         return False
-    told = done["count"] + len(done["rejected"]) == len(photos) and all(len(row) == 2 for row in done["rejected"])
+    told = done["count"] + len(done["rejected"]) == part.size and all(len(row) == 2 for row in done["rejected"])
     return told and is_whole(out / f"{shard}.tfrecord", done["bytes"])
 
 
-def _write_shards(out, shards, sizes, workers):
-    tf = import_tensorflow()
-    todo = {name: photos for name, photos in shards.items() if not _is_done(out, name, photos)}
-    total = sum(map(len, shards.values()))
-    left = sum(map(len, todo.values()))
+def _write_shards(out, index, shards, sizes, workers):
+    todo = {name: part for name, part in shards.items() if not _is_done(out, name, part)}
+    total = sum(part.size for part in shards.values())
+    left = sum(part.size for part in todo.values())
     if not left:
         return
     task = functools.partial(prepare, sizes=sizes)
-    results = ordered_map(task, itertools.chain.from_iterable(todo.values()), workers)
+    results = ordered_map(task, itertools.chain.from_iterable(map(index.photos, todo.values())), workers)
     with progress_bar(total=total, initial=total - left, desc="resizing", unit="image") as bar:
-        for name, photos in todo.items():
-            rejected, written = [], 0
-            with atomic_path(out / f"{name}.tfrecord") as partial, tf.io.TFRecordWriter(str(partial)) as writer:
-                for photo, (jpegs, reason) in zip(photos, results):
-                    if reason:
-                        rejected.append([photo.name, reason])
-                    else:
-                        writer.write(encode(photo.image_id, photo.name, photo.captions, jpegs, photo.attributes))
-                        written += 1
-                    bar.update()
-            size = (out / f"{name}.tfrecord").stat().st_size
-            write_json(_done_path(out, name), {"count": written, "rejected": rejected, "bytes": size})
+        for name, part in todo.items():
+            write_shard(out, name, index.photos(part), results, bar.update)
 
 
-def _finish(out, manifest, shards, describe, left_out):
+def write_shard(
+    out: pathlib.Path, name: str, photos: Iterable[Photo], results: Iterable[Any], advance: Callable[[], Any]
+) -> None:
+    """Writes one shard and, last, what marks it as done.
+
+    Args:
+        out: the folder. name: the shard's. photos: its photographs. results: what `prepare` gave for each.
+        advance: called after each.
+    """
+    rejected, written = [], 0
+    writer_class = import_tensorflow().io.TFRecordWriter
+    with atomic_path(out / f"{name}.tfrecord") as partial, writer_class(str(partial)) as writer:
+        for photo, (jpegs, reason) in zip(photos, results):
+            if reason:
+                rejected.append([photo.name, reason])
+            else:
+                writer.write(encode(photo.image_id, photo.name, photo.captions, jpegs, photo.attributes))
+                written += 1
+            advance()
+    size = (out / f"{name}.tfrecord").stat().st_size
+    write_json(_done_path(out, name), {"count": written, "rejected": rejected, "bytes": size})
+
+
+def _finish(out, manifest, index, shards, describe, left_out):
     """Writes rejected.csv, what `describe` writes and, last, the complete manifest."""
     done = {name: _read_done(out, name) for name in shards}
     rejected = sorted(tuple(entry) for shard in done.values() for entry in shard["rejected"])
@@ -104,17 +116,21 @@ def _finish(out, manifest, shards, describe, left_out):
     csv.writer(table, lineterminator="\n").writerows([("file", "reason"), *rejected, *left_out])
     write_text(out / REJECTED, table.getvalue())
     gone = {name for name, _ in rejected}
-    photos = [photo for photos in shards.values() for photo in photos]
-    kept = [photo for photo in photos if photo.name not in gone]
+
+    def kept() -> Iterator[Photo]:
+        return (photo for photo in index if photo.name not in gone)
+
     counts = {split: sum(done[name]["count"] for name in shards if name.startswith(split)) for split in SPLITS}
-    if not sum(counts.values()) == len(kept) == len(photos) - len(rejected):
-        raise RuntimeError(f"of {len(photos)} photographs {counts} were written and {len(rejected)} rejected")
-    describe(kept)
+    caption_counts = _count_captions(kept(), manifest["settings"].get("validation_share", VALIDATION_SHARE))
+    written = sum(counts.values())
+    if not written == sum(1 for _ in kept()) == len(index) - len(rejected):
+        raise RuntimeError(f"of {len(index)} photographs {counts} were written and {len(rejected)} rejected")
+    describe(kept())
     manifest |= {
         "complete": True,
         "kind": "shards",
         "counts": counts | {"rejected": len(rejected)},
-        "caption_counts": _count_captions(kept, manifest["settings"].get("validation_share", VALIDATION_SHARE)),
+        "caption_counts": caption_counts,
         "shards": {f"{name}.tfrecord": {key: done[name][key] for key in ("count", "bytes")} for name in sorted(shards)},
     }
     write_json(out / MANIFEST, manifest)
@@ -131,8 +147,8 @@ def _count_captions(photos, validation_share):
 def write_photos(
     out: PathLike,
     manifest: dict[str, Any],
-    photos: list[Photo],
-    describe: Callable[[list[Photo]], Any],
+    photos: PhotoIndex,
+    describe: Callable[[Iterator[Photo]], Any],
     workers: int = 1,
     left_out: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
@@ -142,7 +158,7 @@ def write_photos(
         out: the folder: `train-*.tfrecord` and `val-*.tfrecord` (see preprocess.shards.records), each with a small JSON
             that marks it done, rejected.csv and manifest.json.
         manifest: from `open_folder`, with "sizes" (px) and "shard_size" (images) in its settings.
-        photos: a list of `Photo`.
+        photos: them, with the split that the manifest's settings say.
         describe: called with the photographs that were kept, to write what else belongs to the folder.
         workers: processes.
         left_out: [(name, reason)] of what else is not used, for rejected.csv.
@@ -154,27 +170,22 @@ def write_photos(
         UserError: none of the photographs can be used.
     """
     out, settings = pathlib.Path(out), manifest["settings"]
-    shards = plan_shards(photos, settings["shard_size"], settings.get("validation_share", VALIDATION_SHARE))
+    shards = plan_shards(photos, settings["shard_size"])
     if not manifest["complete"] or not all(_is_done(out, *shard) for shard in shards.items()):
-        _write_shards(out, shards, settings["sizes"], workers)
-        manifest = _finish(out, manifest, shards, describe, left_out)
+        _write_shards(out, photos, shards, settings["sizes"], workers)
+        manifest = _finish(out, manifest, photos, shards, describe, left_out)
     if not manifest["counts"]["train"] + manifest["counts"]["val"]:
         remove_made(out, MADE, keep=REJECTED)
-        zips = " and ".join(sorted({photo.archive for photo in photos}))
-        raise UserError(f"none of the matching images in {zips} can be used; {out / REJECTED} has the reasons.")
+        places = " and ".join(sorted({photo.archive for photo in photos}))
+        raise UserError(f"none of the matching images in {places} can be used; {out / REJECTED} has the reasons.")
     return manifest
 
 
-def fingerprint(photos: list[Photo], images: dict[tuple[str, str], Any]) -> str:
-    """A hash of all that goes into the shards: ids, captions, attributes, and the zip's checksums of the images.
-
-    Args:
-        photos: a list of `Photo`. images: {(zip, path in it): `zipfile.ZipInfo`}.
-    """
+def fingerprint(photos: Iterable[Photo]) -> str:
+    """A hash of all that goes into the shards: ids, captions, attributes, and what tells images from others."""
     digest = hashlib.sha256()
     for photo in photos:
-        info = images[photo.archive, photo.member]
-        parts = photo.image_id, photo.member, photo.captions, photo.attributes, info.CRC, info.file_size
+        parts = photo.image_id, photo.member, photo.captions, photo.attributes, *photo.stamp
         digest.update(json.dumps(parts).encode())
     return digest.hexdigest()
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from preprocess.utils.errors import UserError
+from preprocess.utils.places import is_remote
 from preprocess.utils.types import PathLike
 
 PARTIAL = ".partial-"
@@ -60,7 +61,7 @@ def is_whole(path: PathLike, size: int) -> bool:
 def check_inputs_outside(folder: PathLike, inputs: Iterable[PathLike]) -> None:
     """Raises a UserError if an output folder holds one of the paths that are read."""
     for path in inputs:
-        if pathlib.Path(path).resolve().is_relative_to(pathlib.Path(folder).resolve()):
+        if not is_remote(path) and pathlib.Path(path).resolve().is_relative_to(pathlib.Path(folder).resolve()):
             raise UserError(f"the output folder {folder} holds the input {path}; choose another --out.")
 
 

@@ -8,13 +8,13 @@ import csv
 import io
 import json
 import math
-import pathlib
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from preprocess.utils.errors import UserError, first_line
+from preprocess.utils.places import open_place, to_place
 from preprocess.utils.types import PathLike
 
 GZIP = b"\x1f\x8b"
@@ -38,7 +38,7 @@ def read_bytes(path: PathLike, remedy: str) -> bytes:
         UserError: it is not there, a folder, or cannot be read.
     """
     try:
-        return pathlib.Path(path).read_bytes()
+        return to_place(path).read_bytes()
     except IsADirectoryError:
         raise UserError(f"{path} is a folder; {remedy}.") from None
     except (FileNotFoundError, NotADirectoryError):
@@ -146,6 +146,15 @@ def read_zip_member(path: PathLike, member: str, remedy: str) -> bytes:
         return archive.read(member)
 
 
+def is_zip(path: PathLike) -> bool:
+    """Whether a file is there and is a zip."""
+    try:
+        with open_place(path) as file:
+            return zipfile.is_zipfile(file)
+    except (OSError, ValueError):
+        return False
+
+
 def zip_names(path: PathLike, remedy: str) -> list[str]:
     """The names of a zip's files. Raises a UserError where it cannot be read."""
     with _open_zip(path, remedy) as archive:
@@ -155,7 +164,7 @@ def zip_names(path: PathLike, remedy: str) -> list[str]:
 @contextlib.contextmanager
 def _open_zip(path: PathLike, remedy: str) -> Iterator[zipfile.ZipFile]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_place(path) as file, zipfile.ZipFile(file) as archive:
             yield archive
     except UserError:
         raise

@@ -22,10 +22,11 @@ from PIL import Image
 
 from preprocess.coco.captions import read_captions
 from preprocess.mnist import IMAGES_MAGIC, read_idx
-from preprocess.shards import archive
-from preprocess.shards.archive import Photo, list_images
 from preprocess.shards.decode import BadImage, decode
 from preprocess.shards.records import add_embeddings, captions_of, embeddings_of, encode, image_of, read_shard
+from preprocess.sources.open import open_source, prepare
+from preprocess.sources.photo import Photo
+from preprocess.sources.zips import list_images
 from preprocess.utils.errors import UserError
 from preprocess.utils.folders import MANIFEST, read_manifest
 from preprocess.utils.load_arrays import read_arrays
@@ -91,8 +92,8 @@ def read_zip(data, folder):
     found = []
     for name, info in list_images(path, "train2017.zip").items():
         # An open archive is kept by its path.
-        archive._open_zip.cache_clear()
-        jpegs, reason = archive.prepare(Photo(1, info.filename, (), str(path)), (64,))
+        open_source.cache_clear()
+        jpegs, reason = prepare(Photo(1, info.filename, (), str(path)), (64,))
         if reason:
             raise UserError(reason)
         found.append((name, jpegs))

@@ -10,11 +10,14 @@ from preprocess.coco.build import choose_photos, preprocess_coco
 from preprocess.coco.captions import Captions, find_captions, read_captions
 from preprocess.coco.themes import theme_words
 from preprocess.shards import write as writing
-from preprocess.shards.archive import list_images, prepare
 from preprocess.shards.images import square_jpegs
+from preprocess.shards.index import PhotoIndex
 from preprocess.shards.records import captions_of, jpeg_of, read_shard, shard_paths, split_of
 from preprocess.shards.records import encode as encode_record
 from preprocess.shards.write import plan_shards
+from preprocess.sources.open import prepare
+from preprocess.sources.tally import Tally
+from preprocess.sources.zips import list_images
 from preprocess.utils.errors import UserError
 from preprocess.utils.folders import read_manifest
 from tests.helpers import shared, write_coco
@@ -91,12 +94,14 @@ def test_the_split_depends_on_the_id_alone(pasture, shards, tmp_path):
     assert not whole["train"] & whole["val"]
 
 
-def test_shards_follow_the_order_of_ids(pasture):
+def test_shards_follow_the_order_of_ids(pasture, tmp_path):
     images = list_images(pasture / "train2017.zip", "train2017.zip")
     captions = {name.split("/")[-1]: (int(name.split("/")[-1][:12]), ["a cow"]) for name in reversed(images)}
-    photos = choose_photos("train2017.zip", images, Captions(captions, []), ["cow"], "captions").photos
-    for photos_of_shard in plan_shards(photos, 10).values():
-        ids = [photo.image_id for photo in photos_of_shard]
+    photos = choose_photos("train2017.zip", images, Captions(captions, []), Tally(["cow"]), "captions").photos
+    index = PhotoIndex(tmp_path / "photos.sqlite")
+    index.fill(photos, 0.25)
+    for part in plan_shards(index, 10).values():
+        ids = [photo.image_id for photo in index.photos(part)]
         assert ids == sorted(ids) and len(ids) <= 10
 
 
@@ -140,7 +145,9 @@ def test_only_bad_images_leave_only_their_reasons(tmp_path):
 def test_captions_of_other_images_and_themes_without_match_are_errors(pasture, tmp_path):
     images = list_images(pasture / "train2017.zip", "train2017.zip")
     with pytest.raises(UserError, match="none of the zip's images"):
-        choose_photos("train2017.zip", images, Captions({"other.jpg": (1, ["a cow"])}, []), ["cow"], "captions.json")
+        choose_photos(
+            "train2017.zip", images, Captions({"other.jpg": (1, ["a cow"])}, []), Tally(["cow"]), "captions.json"
+        )
     with pytest.raises(UserError, match="no caption in .*captions_train2017.json holds any of: .*zebra"):
         preprocess_coco(write_coco(tmp_path, {"1.jpg": b""}, {"1.jpg": ["a train"]}), tmp_path / "out", words=["zebra"])
 
@@ -171,7 +178,7 @@ def test_reads_real_photographs():
     zip_path = shared("data", "photos", "full_size", "train2017.zip")
     images = list_images(zip_path, "train2017.zip")
     captions = read_captions(*find_captions(zip_path))
-    photos = choose_photos(zip_path, images, captions, theme_words("large"), "captions").photos
+    photos = choose_photos(zip_path, images, captions, Tally(theme_words("large")), "captions").photos
     jpegs, reason = prepare(photos[0], (64,))
     assert reason is None
     assert encode_record(photos[0].image_id, "a.jpg", photos[0].captions, jpegs)

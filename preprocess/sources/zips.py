@@ -1,16 +1,16 @@
 """A zip of images: its directory, and its images one by one, without unzipping it."""
 
-import collections
-import errno
-import functools
 import pathlib
 import struct
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from preprocess.shards.decode import ENDINGS, UNREAD_ENDINGS, BadImage
-from preprocess.shards.images import square_jpegs
-from preprocess.utils.errors import UserError
+from preprocess.sources.photo import Photo, Source
+from preprocess.utils.errors import UserError, first_line
+from preprocess.utils.places import is_file, open_place, to_place
 from preprocess.utils.types import PathLike
 
 ENCRYPTED, IN_UTF8 = 0x1, 0x800
@@ -21,10 +21,6 @@ PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.Z
 END, END_SIZE, END_COMMENT = b"PK\x05\x06", 22, 65_535
 # What macOS puts beside each file.
 RESOURCES = ("__MACOSX/", "._")
-
-# name: what the image is called in records and lists. member: in the zip. attributes: a tuple of zeros and ones, empty
-# where a data set has none. archive: the path of the zip.
-Photo = collections.namedtuple("Photo", "image_id member captions archive attributes name", defaults=[(), ""])
 
 
 def list_images(zip_path: PathLike, wanted: str) -> dict[str, zipfile.ZipInfo]:
@@ -40,15 +36,21 @@ def list_images(zip_path: PathLike, wanted: str) -> dict[str, zipfile.ZipInfo]:
     Raises:
         UserError: the zip is missing, truncated, no zip, encrypted, holds no images, or two of one name.
     """
-    path = pathlib.Path(zip_path)
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; give --zip the archive itself, such as {path / wanted.split()[-1]}.")
-    if not path.is_file():
-        raise UserError(f"{path} not found; give --zip the path of {wanted}.")
+    path = to_place(zip_path)
     try:
-        with zipfile.ZipFile(path) as archive:
+        # A file first: whether an address is a folder takes all that is there.
+        if not is_file(path) and path.is_dir():
+            raise UserError(
+                f"{path} is a folder; give --zip an archive, such as {path / wanted.split()[-1]}, or the folder's own "
+                "images by --images."
+            )
+        if not is_file(path):
+            raise UserError(f"{path} not found; give --zip the path of {wanted}.")
+        with open_place(path) as file, zipfile.ZipFile(file) as archive:
             members = archive.infolist()
-        whole = len(members) % 2**16 == _stated_count(path)
+            whole = len(members) % 2**16 == _stated_count(file)
+    except UserError:
+        raise
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror or error}); put that right.") from None
     # A damaged directory makes zipfile raise nearly anything.
@@ -71,16 +73,15 @@ def list_images(zip_path: PathLike, wanted: str) -> dict[str, zipfile.ZipInfo]:
     return found
 
 
-def _stated_count(path: pathlib.Path) -> int:
+def _stated_count(file: Any) -> int:
     """How many files a zip's last record says there are; modulo 65,536 where there are more."""
-    with open(path, "rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - END_SIZE - END_COMMENT))
-        tail = file.read()
-        [count] = struct.unpack_from("<H", tail, tail.rindex(END) + 10)
-        zip64 = tail.rfind(b"PK\x06\x06")
-        if count == 0xFFFF and zip64 >= 0:
-            [count] = struct.unpack_from("<Q", tail, zip64 + 32)
+    size = file.seek(0, 2)
+    file.seek(max(0, size - END_SIZE - END_COMMENT))
+    tail = file.read()
+    [count] = struct.unpack_from("<H", tail, tail.rindex(END) + 10)
+    zip64 = tail.rfind(b"PK\x06\x06")
+    if count == 0xFFFF and zip64 >= 0:
+        [count] = struct.unpack_from("<Q", tail, zip64 + 32)
     return count % 2**16
 
 
@@ -102,7 +103,7 @@ def names_of_others(zip_path: PathLike, names: Sequence[str]) -> set[str]:
     """Those of some names, with folders or without, that files in a zip have which are not taken for images."""
     if not names:
         return set()
-    with zipfile.ZipFile(zip_path) as archive:
+    with open_place(zip_path) as file, zipfile.ZipFile(file) as archive:
         files = [info for info in archive.infolist() if not info.is_dir() and not _is_image(info)]
     others = {pathlib.PurePosixPath(_name_of(info)).name for info in files}
     return {name for name in names if pathlib.PurePosixPath(name).name in others}
@@ -119,26 +120,21 @@ def _is_image(info: zipfile.ZipInfo) -> bool:
     return not info.is_dir() and not extra and name.lower().endswith(ENDINGS + UNREAD_ENDINGS)
 
 
-# One open archive a worker process.
-_open_zip = functools.cache(zipfile.ZipFile)
+class ZipSource(Source):
+    """Images in a zip; which of them there are, and their captions, its data set's own file says."""
 
+    def __init__(self, archive: PathLike) -> None:
+        super().__init__()
+        self.archive = zipfile.ZipFile(open_place(archive))
 
-def prepare(photo: Photo, sizes: Sequence[int]) -> tuple[dict[int, bytes] | None, str | None]:
-    """Reads and resizes one photograph. Returns ({size: JPEG bytes}, None) or (None, the reason it was rejected)."""
-    archive = _open_zip(photo.archive)
-    try:
-        if archive.getinfo(photo.member).file_size > MAX_FILE_SIZE:
-            return None, f"larger than {MAX_FILE_SIZE // 10**6} MB"
-        data = archive.read(photo.member)
-    except MemoryError:
-        raise
-    # A damaged member makes zipfile and its decompressors raise nearly anything. What the system refuses, but for a
-    # place before the file's beginning, is not the image's fault, and is tried again.
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise
-        return None, f"cannot be read from the zip: {error}"
-    try:
-        return square_jpegs(data, sizes), None
-    except BadImage as error:
-        return None, str(error)
+    def photos(self, label: str, caption_field: str | None = None) -> Iterator[Photo]:
+        raise NotImplementedError("a zip's captions lie elsewhere: see preprocess.coco and preprocess.celeba")
+
+    def read(self, member: str) -> bytes:
+        if self.archive.getinfo(member).file_size > MAX_FILE_SIZE:
+            raise BadImage(f"larger than {MAX_FILE_SIZE // 10**6} MB")
+        try:
+            return self.archive.read(member)
+        # What a damaged member makes zipfile and its decompressors raise, for the most part.
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+            raise BadImage(f"cannot be read from the zip: {first_line(error)}") from None

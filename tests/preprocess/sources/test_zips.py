@@ -4,8 +4,9 @@ import zipfile
 
 import pytest
 
-from preprocess.shards import archive
-from preprocess.shards.archive import Photo, list_images, prepare
+from preprocess.sources.open import prepare
+from preprocess.sources.photo import Photo
+from preprocess.sources.zips import END, list_images
 from preprocess.utils.errors import UserError
 from tests.helpers import noise_jpeg
 
@@ -50,7 +51,7 @@ def test_two_images_of_one_name_are_refused_unless_they_are_the_same(tmp_path):
 def test_a_directory_that_lacks_files_is_found(tmp_path):
     path = write_zip(tmp_path / "a.zip", [("1.jpg", b"x"), ("2.jpg", b"y")])
     data = bytearray(path.read_bytes())
-    end = data.rindex(archive.END)
+    end = data.rindex(END)
     data[end + 8 : end + 12] = struct.pack("<HH", 3, 3)
     path.write_bytes(data)
     with pytest.raises(UserError, match="its directory lacks some of its files"):

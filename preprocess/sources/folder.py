@@ -1,0 +1,113 @@
+"""A folder of images: with metadata.jsonl or metadata.csv, as the Hub's, or with a.txt beside a.jpg."""
+
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from preprocess.shards.decode import ENDINGS, UNREAD_ENDINGS
+from preprocess.sources.captions import caption_field as field_of
+from preprocess.sources.captions import usable
+from preprocess.sources.photo import Photo, Source, number_of
+from preprocess.utils.errors import UserError
+from preprocess.utils.load import decode_text, parse_json, read_table
+from preprocess.utils.places import files_in, is_remote, open_place, to_place
+from preprocess.utils.types import PathLike
+
+LISTS = ("metadata.jsonl", "metadata.csv")
+FILE_NAME = "file_name"
+EXAMPLE = 'a file metadata.jsonl there, with lines such as {"file_name": "a.jpg", "caption": "A cow in a field."}'
+REMEDY = "put that right"
+
+
+def is_image(place: Any) -> bool:
+    return place.name.lower().endswith(ENDINGS + UNREAD_ENDINGS) and not place.name.startswith(".")
+
+
+class FolderSource(Source):
+    """A folder and those in it. Where a list of metadata is in one, its images are those that the list names."""
+
+    def __init__(self, archive: PathLike) -> None:
+        super().__init__()
+        self.folder = to_place(archive)
+
+    def photos(self, label: str, caption_field: str | None = None) -> Iterator[Photo]:
+        files = files_in(self.folder)
+        images = {self._member(place): place for place in files if is_image(place)}
+        if not images:
+            raise UserError(f"{self.folder} holds no {', '.join(ENDINGS[:3])} or other images; name another folder.")
+        lists = [place for place in files if place.name in LISTS]
+        if lists:
+            captioned = (pair for place in lists for pair in self._listed(place, images, caption_field))
+        else:
+            captioned = self._beside(images, {self._member(place) for place in files})
+        found = set()
+        for member, captions in captioned:
+            if member in found:
+                raise UserError(f"{self.folder} gives {member} captions twice; list each image once.")
+            found.add(member)
+            if captions:
+                yield Photo(
+                    number_of(member), member, captions, str(self.folder), (), f"{label}/{member}", "folder",
+                    self._stamp(images[member]),
+                )  # fmt: skip
+            else:
+                found.discard(member)
+        if not found:
+            raise UserError(
+                f"{self.folder} holds no captions of its images; write {EXAMPLE}, or beside each image a text file of "
+                "its name, a.txt for a.jpg."
+            )
+        self.bare = len(images) - len(found)
+
+    def read(self, member: str) -> bytes:
+        with open_place(self.folder / member, whole=True) as file:
+            return file.read()
+
+    def _member(self, place):
+        return place.relative_to(self.folder).as_posix()
+
+    def _stamp(self, place):
+        """An image's checksum; of another machine's its size, since it is not fetched twice."""
+        return (place.stat().st_size,) if is_remote(place) else (zlib.crc32(place.read_bytes()),)
+
+    def _beside(self, images, members):
+        """The captions in text files beside images, a line each."""
+        for member, place in images.items():
+            text = place.with_suffix(".txt")
+            if self._member(text) in members:
+                yield member, usable(member, _text(text).splitlines(), self.left_out)
+
+    def _listed(self, place, images, wanted):
+        """The captions of a list of metadata, by the images' names in the list's folder."""
+        field = None
+        for number, row in enumerate(_rows(place), 1):
+            name = row.get(FILE_NAME)
+            if not isinstance(name, str) or not name:
+                self.left_out.append((f"{self._member(place)}, row {number}", f"no {FILE_NAME}"))
+                continue
+            field = field or field_of([key for key in row if key != FILE_NAME], wanted, place)
+            member = _joined(self._member(place.parent), name)
+            if member in images:
+                yield member, usable(member, row.get(field), self.left_out)
+            else:
+                self.left_out.append((name, f"named in {self._member(place)}, but not among the images of its folder"))
+
+
+def _joined(folder, name):
+    """A name in a folder's list as a path from the source's folder; names that lead elsewhere stay as they are."""
+    name = name.replace("\\", "/").removeprefix("./")
+    return name if folder in ("", ".") else f"{folder}/{name}"
+
+
+def _text(place):
+    return decode_text(place.read_bytes(), place, f"{REMEDY}, in UTF-8")
+
+
+def _rows(place) -> Iterator[dict[str, Any]]:
+    if place.name.endswith(".csv"):
+        yield from read_table(place, REMEDY, [FILE_NAME])
+        return
+    with open_place(place, whole=True) as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield parse_json(line, f"{place}, line {number},", REMEDY, dict[str, Any])

@@ -1,0 +1,55 @@
+"""Opens a photograph of any source, and resizes it."""
+
+import errno
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+from preprocess.shards.decode import BadImage
+from preprocess.shards.images import square_jpegs
+from preprocess.sources.folder import FolderSource
+from preprocess.sources.parquet import ParquetSource
+from preprocess.sources.photo import Photo, Source
+from preprocess.sources.webdataset import TarSource
+from preprocess.sources.zips import ZipSource
+from preprocess.utils.errors import UserError, first_line
+from preprocess.utils.places import is_remote
+
+KINDS: dict[str, Any] = {"zip": ZipSource, "folder": FolderSource, "tar": TarSource, "parquet": ParquetSource}
+
+
+# One open file of each source a worker process.
+@functools.cache
+def open_source(kind: str, archive: str) -> Source:
+    """The source of some photographs, opened once in a process."""
+    return KINDS[kind](archive)
+
+
+def prepare(photo: Photo, sizes: Sequence[int]) -> tuple[dict[int, bytes] | None, str | None]:
+    """Reads and resizes one photograph. Returns ({size: JPEG bytes}, None) or (None, the reason it was rejected).
+
+    Raises:
+        UserError: another machine's file cannot be read any more.
+    """
+    try:
+        return square_jpegs(_read(photo), sizes), None
+    except BadImage as error:
+        return None, str(error)
+
+
+def _read(photo):
+    try:
+        return open_source(photo.kind, photo.archive).read(photo.member)
+    except (BadImage, MemoryError):
+        raise
+    except Exception as error:
+        # Of networks, not of images.
+        if is_remote(photo.archive):
+            raise UserError(
+                f"{photo.archive} cannot be read any more ({first_line(error)}); run the same command again to go on."
+            ) from None
+        # What the system refuses, but for a place before the file's beginning, is not the image's fault either, and is
+        # tried again.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
+        raise BadImage(f"cannot be read: {first_line(error)}") from None

@@ -1,0 +1,361 @@
+"""The same images in every kind of source, and what is wrong with some."""
+
+import contextlib
+import csv
+import functools
+import http.server
+import io
+import json
+import re
+import tarfile
+import threading
+
+import pytest
+
+from offline_preprocess import describe
+from preprocess.shards.records import SPLITS, captions_of, read_shard, shard_paths
+from preprocess.sources.build import preprocess_images
+from preprocess.utils.errors import UserError
+from tests.helpers import command, noise_jpeg
+
+CAPTIONS = {"1.jpg": ["a cow", "a brown cow"], "sub/2.png": ["two sheep"], "3.jpg": ["a train"]}
+
+
+def png():
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (30, 40), "green").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+IMAGES = {"1.jpg": noise_jpeg(), "sub/2.png": png(), "3.jpg": noise_jpeg()}
+
+
+def write_images(folder, more=()):
+    for name, data in {**IMAGES, **dict(more)}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def write_list(folder, rows):
+    (folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    return folder
+
+
+def listed(folder, captions=CAPTIONS, field="caption"):
+    return write_list(write_images(folder), [{"file_name": name, field: texts} for name, texts in captions.items()])
+
+
+def beside(folder):
+    for name, texts in CAPTIONS.items():
+        (write_images(folder) / name).with_suffix(".txt").write_text("\n".join(texts))
+    return folder
+
+
+def in_csv(folder):
+    rows = [("file_name", "text"), *((name, texts[0]) for name, texts in CAPTIONS.items())]
+    (write_images(folder) / "metadata.csv").write_text("\n".join(",".join(row) for row in rows))
+    return folder
+
+
+def write_tar(path, files):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return path
+
+
+def in_tar(folder):
+    files = {}
+    for name, texts in CAPTIONS.items():
+        key = name.rpartition(".")[0]
+        files |= {name: IMAGES[name], f"{key}.txt": texts[0].encode(), f"{key}.json": json.dumps({"sha": 1}).encode()}
+    write_tar(folder / "00000.tar", files)
+    (folder / "00000.parquet").write_bytes(b"img2dataset's own list, which is not read")
+    return folder
+
+
+def in_parquet(folder):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    import pyarrow
+
+    folder.mkdir()
+    table = {"image": [{"bytes": IMAGES[name], "path": name} for name in CAPTIONS], "caption": list(CAPTIONS.values())}
+    parquet.write_table(pyarrow.table(table), folder / "train-00000.parquet", row_group_size=2)
+    return folder
+
+
+SOURCES = {"list": listed, "csv": in_csv, "beside": beside, "tar": in_tar, "parquet": in_parquet}
+
+
+def records_in(out):
+    return [record for split in SPLITS for path in shard_paths(out, split) for record in read_shard(path)]
+
+
+def rejected_in(out):
+    with open(out / "rejected.csv") as file:
+        return [tuple(row.values()) for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_every_kind_of_source_gives_its_images_and_captions(kind, tmp_path):
+    manifest = preprocess_images([SOURCES[kind](tmp_path / "mine")], tmp_path / "out", sizes=(64,))
+    found = sorted(captions_of(record) for record in records_in(tmp_path / "out"))
+    # A CSV row and a txt file in a tar are one caption.
+    first = ["a cow"] if kind in ("csv", "tar") else ["a cow", "a brown cow"]
+    assert found == sorted([first, ["a train"], ["two sheep"]])
+    assert manifest["counts"]["rejected"] == 0 and manifest["found"]["images"] == 3
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_the_same_source_gives_the_same_files_whatever_the_workers(kind, tmp_path):
+    place = SOURCES[kind](tmp_path / "mine")
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for workers, out in enumerate(folders, 1):
+        preprocess_images([place], out, sizes=(64,), shard_size=2, workers=workers)
+    one, two = ({path.name: path.read_bytes() for path in out.iterdir()} for out in folders)
+    assert one == two and sum(name.endswith(".tfrecord") for name in one) > 1
+
+
+def test_a_theme_keeps_what_it_names_and_tells_of_the_rest(tmp_path):
+    manifest = preprocess_images([listed(tmp_path / "mine")], tmp_path / "out", theme="small", sizes=(64,))
+    assert len(records_in(tmp_path / "out")) == 2 and manifest["found"]["dropped"] == 1
+    assert '  "a train"' in list(describe(manifest, "small"))
+    assert "--theme all would keep 3" in "\n".join(describe(manifest, "small"))
+    with pytest.raises(UserError, match="no caption in .*mine holds any of: .*; try --theme or --words"):
+        preprocess_images([listed(tmp_path / "b" / "mine", {"3.jpg": ["a train"]})], tmp_path / "no", theme="small")
+
+
+def test_images_without_captions_are_counted_and_captions_without_images_listed(tmp_path):
+    rows = [
+        {"file_name": "1.jpg", "caption": "a cow"},
+        {"file_name": "sub/2.png", "caption": ["two sheep", 7, " "]},
+        {"file_name": "4.jpg", "caption": "a horse"},
+        {"caption": "nothing"},
+        {"file_name": "../../1.jpg", "caption": "elsewhere"},
+    ]
+    folder = write_list(write_images(tmp_path / "mine", {"bad.jpg": b"none"}), rows)
+    manifest = preprocess_images([folder], tmp_path / "out", sizes=(64,))
+    assert manifest["found"]["images"] == 4 and manifest["found"]["captioned"] == 2
+    assert sorted(rejected_in(tmp_path / "out")) == [
+        ("../../1.jpg", "named in metadata.jsonl, but not among the images of its folder"),
+        ("4.jpg", "named in metadata.jsonl, but not among the images of its folder"),
+        ("metadata.jsonl, row 4", "no file_name"),
+        ("sub/2.png", "a caption is empty"),
+        ("sub/2.png", "a caption is no text but 7"),
+    ]
+
+
+def test_lists_in_folders_are_of_their_folders(tmp_path):
+    for part in ("train", "test"):
+        folder = tmp_path / "mine" / part
+        folder.mkdir(parents=True)
+        (folder / "a.jpg").write_bytes(noise_jpeg())
+        write_list(folder, [{"file_name": "a.jpg", "text": f"a cow of {part}"}])
+    preprocess_images([tmp_path / "mine"], tmp_path / "out", sizes=(64,))
+    assert sorted(map(captions_of, records_in(tmp_path / "out"))) == [["a cow of test"], ["a cow of train"]]
+
+
+def test_the_field_of_captions_can_be_named(tmp_path):
+    folder = listed(tmp_path / "mine", field="was man sieht")
+    with pytest.raises(UserError, match="name the one that holds captions by --caption-field: was man sieht"):
+        preprocess_images([folder], tmp_path / "out")
+    preprocess_images([folder], tmp_path / "out", sizes=(64,), caption_field="was man sieht")
+    assert len(records_in(tmp_path / "out")) == 3
+    with pytest.raises(UserError, match="has no field title; name the one .*: caption"):
+        preprocess_images([listed(tmp_path / "other")], tmp_path / "no", caption_field="title")
+
+
+def test_a_tars_captions_may_be_in_its_json(tmp_path):
+    files = {"a.jpg": noise_jpeg(), "a.json": b'{"caption": "a cow", "alt": "a calf"}', "b.jpg": noise_jpeg()}
+    tar = write_tar(tmp_path / "0.tar", {**files, "c.txt": b"nothing to see"})
+    manifest = preprocess_images([tar], tmp_path / "out", sizes=(64,))
+    assert [captions_of(record) for record in records_in(tmp_path / "out")] == [["a cow"]]
+    assert manifest["found"]["images"] == 2
+    assert rejected_in(tmp_path / "out") == [("0.tar/c", "captions without an image")]
+    preprocess_images([tar], tmp_path / "alt", sizes=(64,), caption_field="alt")
+    assert [captions_of(record) for record in records_in(tmp_path / "alt")] == [["a calf"]]
+
+
+@pytest.mark.parametrize("length", [100, 700, 1024, -1600, -1024, -600])
+def test_a_tar_that_is_cut_short_is_named(length, tmp_path):
+    place = in_tar(tmp_path / "mine") / "00000.tar"
+    # Without the zeros that fill its last record.
+    data = place.read_bytes().rstrip(b"\0")
+    whole = data + bytes(-len(data) % 512 + 1024)
+    place.write_bytes(whole)
+    if length not in (-600,):  # of the two blocks of zeros at its end one is enough
+        place.write_bytes(whole[:length])
+        with pytest.raises(UserError, match="00000.tar is (cut short|damaged)"):
+            preprocess_images([place], tmp_path / "out", sizes=(64,))
+    else:
+        place.write_bytes(whole[:-512])
+        preprocess_images([place], tmp_path / "out", sizes=(64,))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("a.tar", b"text", "damaged, or no tar"),
+        ("a.parquet", b"text" * 10, "damaged, or no Parquet"),
+        ("a.zip", b"PK", "none of the sources that are read by --images; give it its own option, --zip"),
+        ("a.jpg", b"x", "none of the sources that are read by --images; give it a folder of images"),
+    ],
+)
+def test_files_that_are_no_sources_are_named(name, data, words, tmp_path):
+    if name == "a.parquet":
+        pytest.importorskip("pyarrow")
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(UserError, match=words):
+        preprocess_images([tmp_path / name], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_places_that_hold_nothing_are_named(tmp_path):
+    with pytest.raises(UserError, match="nothing not found; give --images a folder"):
+        preprocess_images([tmp_path / "nothing"], tmp_path / "out")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"empty holds no .jpg, .jpeg, .jpe or other images"):
+        preprocess_images([tmp_path / "empty"], tmp_path / "out")
+    with pytest.raises(UserError, match="holds no captions of its images; write a file metadata.jsonl there"):
+        preprocess_images([write_images(tmp_path / "bare")], tmp_path / "out")
+    folder = listed(tmp_path / "mine")
+    with pytest.raises(UserError, match="is named twice"):
+        preprocess_images([folder, folder], tmp_path / "out")
+    with pytest.raises(UserError, match="gives 1.jpg captions twice"):
+        write_list(folder, [{"file_name": "1.jpg", "text": "a cow"}] * 2)
+        preprocess_images([folder], tmp_path / "out")
+    (folder / "metadata.jsonl").write_text('{"file_name": "1.jpg",\n')
+    with pytest.raises(UserError, match=r"metadata.jsonl, line 1, is damaged, or no JSON"):
+        preprocess_images([folder], tmp_path / "out")
+
+
+def test_two_sources_of_one_name_stay_apart(tmp_path):
+    places = [listed(tmp_path / part / "mine", {"1.jpg": [f"a cow of {part}"]}) for part in "ab"]
+    preprocess_images(places, tmp_path / "out", sizes=(64,))
+    records = records_in(tmp_path / "out")
+    assert sorted(map(captions_of, records)) == [["a cow of a"], ["a cow of b"]]
+    names = sorted(record.features.feature["file_name"].bytes_list.value[0] for record in records)
+    assert names == [b"1/mine/1.jpg", b"2/mine/1.jpg"]
+
+
+def test_an_image_that_changed_is_not_taken_for_the_old_one(tmp_path):
+    folder = listed(tmp_path / "mine")
+    preprocess_images([folder], tmp_path / "out", sizes=(64,))
+    (folder / "sub" / "2.png").write_bytes(noise_jpeg())
+    with pytest.raises(UserError, match="made with other settings .photos"):
+        preprocess_images([folder], tmp_path / "out", sizes=(64,))
+
+
+class RangeServer(http.server.SimpleHTTPRequestHandler):
+    """Serves files and parts of files, and counts what it sends."""
+
+    sent = 0
+
+    def do_HEAD(self):
+        self._send(body=False)
+
+    def do_GET(self):
+        self._send(body=True)
+
+    def _send(self, body):
+        path = self.translate_path(self.path)
+        try:
+            with open(path, "rb") as file:
+                data = file.read()
+        except OSError:
+            self.send_error(404)
+            return
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
+        start, end = map(int, wanted.groups()) if wanted else (0, len(data) - 1)
+        part = data[start : end + 1]
+        self.send_response(206 if wanted else 200)
+        if wanted:
+            self.send_header("Content-Range", f"bytes {start}-{start + len(part) - 1}/{len(data)}")
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(len(part)))
+        self.end_headers()
+        if not body:
+            return
+        type(self).sent += len(part)
+        # A reader that has enough hangs up.
+        with contextlib.suppress(ConnectionError):
+            self.wfile.write(part)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def server(tmp_path):
+    pytest.importorskip("aiohttp")
+    handler = functools.partial(RangeServer, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as found:
+        threading.Thread(target=found.serve_forever, daemon=True).start()
+        RangeServer.sent = 0
+        yield f"http://127.0.0.1:{found.server_port}"
+        found.shutdown()
+
+
+def test_of_a_remote_zip_only_the_directory_and_the_chosen_are_read(server, tmp_path):
+    from preprocess.coco.build import preprocess_coco
+    from tests.helpers import write_coco
+
+    files = {f"{number:03d}.jpg": noise_jpeg() + bytes(2_000_000) for number in range(10)}
+    captions = {name: ["a cow" if name == "004.jpg" else "a train"] for name in files}
+    zip_path = write_coco(tmp_path / "coco", files, captions)
+    preprocess_coco(f"{server}/coco/train2017.zip", tmp_path / "far", sizes=(64,))
+    assert RangeServer.sent < 2 * len(noise_jpeg()) + 3_000_000 < zip_path.stat().st_size / 5
+    preprocess_coco(zip_path, tmp_path / "near", sizes=(64,))
+    near, far = ({path.name: path.read_bytes() for path in (tmp_path / n).iterdir()} for n in ("near", "far"))
+    assert near == far
+
+
+@pytest.mark.parametrize("kind", ["tar", "parquet"])
+def test_remote_sources_give_what_they_give_here(kind, server, tmp_path):
+    folder = SOURCES[kind](tmp_path / "mine")
+    name = next(path.name for path in folder.iterdir() if path.suffix == f".{kind}")
+    preprocess_images([f"{server}/mine/{name}"], tmp_path / "far", sizes=(64,))
+    preprocess_images([folder / name], tmp_path / "near", sizes=(64,))
+    near, far = ({path.name: path.read_bytes() for path in (tmp_path / n).iterdir()} for n in ("near", "far"))
+    assert near == far
+
+
+def test_a_folder_at_an_address_is_listed_and_read(tmp_path):
+    upath = pytest.importorskip("upath")
+    folder = listed(tmp_path / "mine")
+    for path in folder.rglob("*"):
+        if path.is_file():
+            place = upath.UPath("memory://bucket/mine") / path.relative_to(folder).as_posix()
+            place.write_bytes(path.read_bytes())
+    from preprocess.sources.folder import FolderSource
+
+    source = FolderSource("memory://bucket/mine")
+    photos = list(source.photos("mine"))
+    assert {photo.name: list(photo.captions) for photo in photos} == {f"mine/{n}": t for n, t in CAPTIONS.items()}
+    assert all(source.read(photo.member) == IMAGES[photo.name.removeprefix("mine/")] for photo in photos)
+
+
+def test_what_is_not_at_an_address_is_a_sentence(server, tmp_path):
+    with pytest.raises(UserError, match="0.tar not found"):
+        preprocess_images([f"{server}/0.tar"], tmp_path / "out")
+    with pytest.raises(UserError, match="nowhere://a/b.tar cannot be opened .*; name a file, a folder or an address"):
+        preprocess_images(["nowhere://a/b.tar"], tmp_path / "out")
+
+
+def test_the_command_takes_a_folder_of_images(tmp_path):
+    folder = listed(tmp_path / "mine")
+    process = command("offline_preprocess.py", "--images", folder, "--out", tmp_path / "out", "--sizes", 64)
+    assert process.returncode == 0, process.stderr
+    assert ("Found 3 images." in process.stdout and "1 for validation" in process.stdout) or "Kept" in process.stdout
+    for given, words in (
+        (["--zip", folder], "is a folder; give --zip an archive, .*or the folder's own images by --images"),
+        (["--images", folder, "--captions", folder / "metadata.jsonl"], "--captions are of --zip"),
+    ):
+        process = command("offline_preprocess.py", *given, "--out", tmp_path / "other")
+        assert process.returncode == 2 and re.search(words, process.stderr), process.stderr
