@@ -46,6 +46,13 @@ def _add_train(commands: Any) -> None:
         help="how many GPUs or TPU cores share each batch; it makes no difference to the result (default: all)",
     )  # fmt: skip
     parser.add_argument(
+        "--coordinator", metavar="HOST:PORT",
+        help="where the first of several hosts listens; the same command is started on each, but for --host, with "
+        "KERAS_BACKEND=jax and a run folder that all of them see",
+    )  # fmt: skip
+    parser.add_argument("--hosts", type=int, metavar="N", help="how many hosts share each batch")
+    parser.add_argument("--host", type=int, metavar="K", help="which of them this is, from 0")
+    parser.add_argument(
         "--prompts", metavar="FILE",
         help="a text file of prompts, one a line, that are drawn after every epoch (default: captions of validation "
         "images, or for faces some descriptions)",
@@ -83,7 +90,11 @@ def _train(arguments: argparse.Namespace) -> None:
         on_epoch=trained.append,
         prompts=read_prompts(arguments.prompts),
         devices=arguments.devices,
+        hosts=_hosts_of(arguments),
     )
+    if arguments.host:
+        # The first host tells the rest.
+        return
     run, best = Run(folder), best_epoch(history)
     done = f"{counted(len(history), 'epoch')}: {describe_epoch(best)}; in {folder}"
     if trained:
@@ -93,6 +104,19 @@ def _train(arguments: argparse.Namespace) -> None:
         print(f"Trained {run.variant_name} for {done}.")
     else:
         print(f"{run.variant_name} was trained already for {done}; a larger --epochs trains it on.")
+
+
+def _hosts_of(arguments: argparse.Namespace) -> Any:
+    """The hosts that options name, None for none."""
+    named = arguments.coordinator, arguments.hosts, arguments.host
+    if named == (None, None, None):
+        return None
+    from preprocess.utils.quiet import import_keras
+
+    import_keras()
+    from cvae.training.hosts import Hosts
+
+    return Hosts.of(*named)
 
 
 def _add_out(parser: Any, name: str) -> None:

@@ -28,7 +28,16 @@ def on_devices(wanted: str, batch_size: int, shares: bool) -> Iterator[int]:
     """
     if wanted != ALL and not (wanted.isdecimal() and int(wanted)):
         raise UserError(f'--devices must be "{ALL}" or a whole number, 1 or more.')
-    names = device_names()
+    names, hosts = device_names(), process_count()
+    if hosts > 1:
+        if wanted != ALL or batch_size % len(names):
+            raise UserError(
+                f"{hosts} hosts train with all of their {len(names)} devices, which share a batch equally; leave "
+                f"--devices out, and give a --batch-size that {len(names)} divides."
+            )
+        with _jax_mesh(names):
+            yield len(names)
+        return
     most = len(names) if wanted == ALL else int(wanted)
     if most > len(names):
         there = f"there {'is' if len(names) == 1 else 'are'} {counted(len(names), 'device')} here"
@@ -68,8 +77,20 @@ def shared_equally(batches: Any) -> Any:
     return batches.map(filled_up)
 
 
+def process_count() -> int:
+    """How many hosts JAX has joined."""
+    if keras.backend.backend() != "jax":
+        return 1
+    import jax
+
+    return jax.process_count()
+
+
 def device_names() -> list[str]:
-    """The GPUs or TPU cores of this machine, or, where there are none, its CPU, as often as it is divided."""
+    """The GPUs or TPU cores of this machine, or, where there are none, its CPU, as often as it is divided.
+
+    With several hosts those of all.
+    """
     if keras.backend.backend() == "jax":
         return [str(name) for name in keras.distribution.list_devices()]
     import tensorflow as tf
@@ -89,7 +110,9 @@ def _tensorflow_replicas(names: list[str]) -> Iterator[None]:
 @contextlib.contextmanager
 def _jax_mesh(names: list[str]) -> Iterator[None]:
     before = keras.distribution.distribution()
-    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=names))
+    # Batches are parted by this project, which knows their order.
+    mesh = keras.distribution.DataParallel(devices=names, auto_shard_dataset=False)
+    keras.distribution.set_distribution(mesh)
     try:
         yield
     finally:

@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import functools
+import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -33,6 +35,7 @@ def train(
     on_epoch: Callable[[pathlib.Path], Any] | None = None,
     prompts: str | Sequence[str] | None = None,
     devices: str | int = "all",
+    hosts: Any = None,
 ) -> list[Row]:
     """Trains a variant.
 
@@ -49,6 +52,8 @@ def train(
         prompts: of the grid after each epoch, for models that draw from prompts; by default captions of validation
             images, or for faces some descriptions. A run keeps those that it began with until others are given.
         devices: how many of the machine's GPUs or TPU cores share each batch; it makes no difference to the result.
+        hosts: the `cvae.training.hosts.Hosts` that train together, for each of which this is called; None for those
+            that KERAS_DISTRIBUTION_* name, or one alone.
 
     Returns:
         The history: one dict an epoch with "epoch", "loss" and its parts, and except for GANs the same with "val_".
@@ -58,41 +63,100 @@ def train(
     """
     folder = pathlib.Path(folder)
     prompts = [prompts] if isinstance(prompts, str) else list(prompts or ())
-    task, begun = open_training(variant_name, data, folder, given or {}, resume, overwrite)
-    if prompts:
-        if task.variant.condition_prompts is None:
-            raise UserError(f"a {task.variant_name} takes no prompts; leave --prompts out.")
-        check_prompts(prompts)
-        task.prompts = tuple(prompts)
-    task.devices = str(devices)
-    task.check_data()
-    if not begun:
-        task.check_options()
-    warn_of_few_steps(task.variant, task.settings, task.steps)
+    given, devices = dict(given or {}), str(devices)
+    options = variant_name, data, given, prompts, devices
+    hosts = hosts or _hosts_named()
+    if not hosts:
+        return _train(folder, *options, resume, overwrite, on_epoch)
+    import_keras()
+    from cvae.training.hosts import joined
+
+    begin = functools.partial(_begin, folder, *options, resume, overwrite)
+    with joined(hosts, folder, begin) as place:
+        return _train(place, *options, resume, False, on_epoch, hosts)
+
+
+def _hosts_named() -> Any:
+    """The hosts that Keras' variables name; None for one alone."""
+    if not any(name.startswith("KERAS_DISTRIBUTION_") for name in os.environ):
+        return None
+    import_keras()
+    from cvae.training.hosts import Hosts
+
+    return Hosts.of()
+
+
+def _begin(folder, variant_name, data, given, prompts, devices, resume, overwrite, _) -> None:
+    """What comes before the model."""
     with contextlib.ExitStack() as held:
-        held.enter_context(sole_use(folder))
-        held.enter_context(working_in(folder))
-        run = _open_folder(folder, task, begun, overwrite, held)
-        task.train_earlier_stages(run)
-        # The bar is shown while encoder and model are loaded, which takes some seconds.
-        bar = held.enter_context(progress_bar(total=task.settings.epochs * task.steps, desc="loading", unit="step"))
-        # Before the model is there: an encoder wants the GPU's memory too.
-        task.prepare(run)
+        _open(held, folder, variant_name, data, given, prompts, devices, resume, overwrite)
+
+
+def _train(
+    folder: pathlib.Path,
+    variant_name: str | None,
+    data: str | pathlib.Path | None,
+    given: Mapping[str, Any],
+    prompts: Sequence[str],
+    devices: str,
+    resume: bool,
+    overwrite: bool,
+    on_epoch: Callable[[pathlib.Path], Any] | None,
+    hosts: Any = None,
+) -> list[Row]:
+    with contextlib.ExitStack() as held:
+        task, run, bar = _open(held, folder, variant_name, data, given, prompts, devices, resume, overwrite)
         import_keras().utils.set_random_seed(task.settings.seed)
+        if hosts:
+            task.share = hosts.number, hosts.count
         from cvae.training.devices import on_devices
 
         held.enter_context(on_devices(task.devices, task.settings.batch_size, task.shares_batches))
         model, history = load_last(run, task) if (folder / LAST).is_file() else (task.build(), [])
         trained = dataclasses.replace(task.settings, precision=model.dtype_policy.name)
-        if (given or {}).get("precision") not in (None, trained.precision):
+        if given.get("precision") not in (None, trained.precision):
             raise UserError(f"{run} was trained with precision: {trained.precision}; leave --precision out.")
         run.update(settings=dataclasses.asdict(trained), data=task.config["data"])
         bar.initial = bar.n = bar.last_print_n = len(history) * task.steps
         if len(history) < task.settings.epochs:
-            _fit(model, run, task, history, bar, on_epoch)
+            _fit(model, run, task, history, bar, on_epoch, hosts)
         bar.set_description("finishing", refresh=False)
         task.finish(run)
     return history
+
+
+def _open(
+    held: contextlib.ExitStack,
+    folder: pathlib.Path,
+    variant_name: str | None,
+    data: str | pathlib.Path | None,
+    given: Mapping[str, Any],
+    prompts: Sequence[str],
+    devices: str,
+    resume: bool,
+    overwrite: bool,
+) -> tuple[Task, Run, Any]:
+    """Opens or makes a run folder and does what comes before the model. Returns (task, run, progress bar)."""
+    task, begun = open_training(variant_name, data, folder, given, resume, overwrite)
+    if prompts:
+        if task.variant.condition_prompts is None:
+            raise UserError(f"a {task.variant_name} takes no prompts; leave --prompts out.")
+        check_prompts(prompts)
+        task.prompts = tuple(prompts)
+    task.devices = devices
+    task.check_data()
+    if not begun:
+        task.check_options()
+    warn_of_few_steps(task.variant, task.settings, task.steps)
+    held.enter_context(sole_use(folder))
+    held.enter_context(working_in(folder))
+    run = _open_folder(folder, task, begun, overwrite, held)
+    task.train_earlier_stages(run)
+    # The bar is shown while encoder and model are loaded, which takes some seconds.
+    bar = held.enter_context(progress_bar(total=task.settings.epochs * task.steps, desc="loading", unit="step"))
+    # Before the model is there: an encoder wants the GPU's memory too.
+    task.prepare(run)
+    return task, run, bar
 
 
 def folder_for(variant_name: str | None, folder: str | pathlib.Path | None) -> pathlib.Path:
@@ -144,12 +208,17 @@ def _fit(
     history: list[Row],
     bar: Any,
     on_epoch: Callable[[pathlib.Path], Any] | None,
+    hosts: Any,
 ) -> None:
     keras = import_keras()
     from cvae.training.callbacks import Gauges, Interrupt, ProgressBar, RunWriter, SeedByEpoch
     from cvae.training.devices import shared_equally
 
     settings, interrupt = task.settings, Interrupt()
+    training = task.dataset("train", first_epoch=len(history))
+    validation = shared_equally(task.dataset("val")) if task.validates else None
+    if hosts:
+        training, validation = hosts.part(training, settings.batch_size), validation and hosts.part(validation)
     callbacks = [
         interrupt,
         SeedByEpoch(settings.seed),
@@ -168,8 +237,8 @@ def _fit(
     try:
         with interrupt.watched():
             model.fit(
-                task.dataset("train", first_epoch=len(history)),
-                validation_data=shared_equally(task.dataset("val")) if task.validates else None,
+                training,
+                validation_data=validation,
                 epochs=settings.epochs,
                 initial_epoch=len(history),
                 steps_per_epoch=task.steps,

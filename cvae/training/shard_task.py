@@ -130,7 +130,7 @@ class ShardTask(Task):
         return load(
             self.info.folder, self.image_size, self.variant.condition, split, self.settings.batch_size,
             self.settings.seed, first_epoch=first_epoch, repeat=split == "train",
-            mirrored=self.mirrored, crop=self.crop, reduced=self.reduced,
+            mirrored=self.mirrored, crop=self.crop, reduced=self.reduced, share=self.share,
         )  # fmt: skip
 
     def callbacks(self, run: Run) -> list[Any]:

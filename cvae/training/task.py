@@ -26,6 +26,7 @@ class Task(abc.ABC):
         given: the names of the settings that were given, and are not the variant's own.
         options: {name: value} of the variant's `train_options` that were given.
         devices: how many of the machine's devices share each batch, or "all".
+        share: (k, n) for the k-th of n hosts that share each batch, from 0.
         shares_batches: whether the loss is a mean over examples and what layers keep is of whole batches, so that
             TensorFlow's replicas can have a part of each batch; see `cvae.nn.replicas`.
         validates: whether there is a loss on validation images that chooses the best epoch.
@@ -37,6 +38,7 @@ class Task(abc.ABC):
     validates: Any = True
     shares_batches: Any = False
     devices = "all"
+    share = (0, 1)
     # Of the grid after each epoch, for models that draw from prompts.
     prompts: Sequence[str] | None = None
 
@@ -95,7 +97,10 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def dataset(self, split: str, first_epoch: int = 0) -> Any:
-        """A `tf.data.Dataset` for `fit`: of "train", endless, from an epoch on; of "val", once."""
+        """A `tf.data.Dataset` for `fit`: of "train", endless, from an epoch on; of "val", once.
+
+        Of several hosts' batches of training it may give the whole ones or this host's `share`.
+        """
 
     def finish(self, run: Run) -> None:  # noqa: B027
         """Does what is left when all epochs are done; a second time, nothing."""

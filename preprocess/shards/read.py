@@ -89,6 +89,7 @@ def load(
     mirrored: bool = False,
     crop: int | None = None,
     reduced: bool = False,
+    share: tuple[int, int] = (0, 1),
 ) -> Any:
     """Batches of (image, condition) from a folder of embedded shards.
 
@@ -108,10 +109,12 @@ def load(
         mirrored: whether training mirrors half of the images, others each epoch.
         crop: side in pixels of the square that training cuts out of each image, anywhere; None for whole images.
         reduced: whether half of those squares are whole images, reduced to that side.
+        share: (k, n) for the k-th of n equal parts of each batch of training, from 0.
 
     Returns:
         A `tf.data.Dataset` of image float32 (batch_size, size, size, 3), or cropped, in [0, 1] and condition float32
-        (batch_size, `condition_dim`): embeddings are L2-normalised, attributes 0 or 1 and before them.
+        (batch_size, `condition_dim`), or parts of such batches: embeddings are L2-normalised, attributes 0 or 1 and
+        before them.
 
     Raises:
         UserError: see `preprocess.shards.info.read_info`; a size, condition or split that is not there; fewer images
@@ -124,7 +127,7 @@ def load(
     if not training:
         return _validation_batches(info, size, condition, split, batch_size)
     augmented = _augmentation(info, condition, seed, mirrored, crop, reduced)
-    return _training_batches(info, size, condition, batch_size, seed, first_epoch, repeat, augmented)
+    return _training_batches(info, size, condition, batch_size, seed, first_epoch, repeat, augmented, share)
 
 
 def _check(info, size, condition, split, batch_size):
@@ -186,7 +189,7 @@ def _augmentation(info, condition, seed, mirrored, crop, reduced):
     return augment
 
 
-def _training_batches(info, size, condition, batch_size, seed, first_epoch, repeat, augment):
+def _training_batches(info, size, condition, batch_size, seed, first_epoch, repeat, augment, share):
     """Whole batches in an order of each epoch's own."""
     import tensorflow as tf
 
@@ -194,11 +197,16 @@ def _training_batches(info, size, condition, batch_size, seed, first_epoch, repe
     paths = [str(path) for path in info.paths("train")]
     # Whole batches are taken of every epoch, so that one never holds images of two.
     count = info.counts["train"] // batch_size * batch_size
+    part, parts = share
+    size_of_part = batch_size // parts
 
     def epoch_records(epoch):
         shards = _shuffled(tf.data.Dataset.from_tensor_slices(paths), len(paths), seed, epoch)
         records = shards.interleave(tf.data.TFRecordDataset, SHARDS_AT_ONCE)
         order = _shuffled(records, info.counts["train"], seed, epoch).take(count).enumerate()
+        if parts > 1:
+            # Before images are decoded.
+            order = order.filter(lambda number, record: number % batch_size // size_of_part == part)
         return order.map(lambda number, record: (epoch, number, record))
 
     def pair(epoch, number, record):
@@ -207,5 +215,5 @@ def _training_batches(info, size, condition, batch_size, seed, first_epoch, repe
     epochs = tf.data.Dataset.range(first_epoch, tf.int64.max if repeat else first_epoch + 1)
     pairs = epochs.flat_map(epoch_records).map(pair, num_parallel_calls=tf.data.AUTOTUNE)
     steps = tf.data.INFINITE_CARDINALITY if repeat else count // batch_size
-    batches = pairs.batch(batch_size, drop_remainder=True)
+    batches = pairs.batch(size_of_part, drop_remainder=True)
     return batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)

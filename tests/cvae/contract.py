@@ -1,7 +1,7 @@
 """What every model does, in processes of their own: `contract.py train FOLDER POLICIES`, `contract.py load FOLDER`.
 
-`train` builds each model from its config, trains a step in each precision, float32 the last, saves it and keeps what it
-draws. `load` loads it in a process that has imported nothing but `cvae.runs`, and compares.
+`train` builds each model from its config, trains it in each precision, saves it and keeps what it draws in the last.
+`load` loads it in a process that has imported nothing but `cvae.runs`, and compares.
 """
 
 import pathlib
@@ -111,7 +111,7 @@ def train(folder, *policies):
                 assert np.isfinite(np.asarray(weight, np.float32)).all(), (name, policy, weight.path)
             drawn = np.asarray(draw(model), np.float32)
             assert np.isfinite(drawn).all(), (name, policy)
-            if policy == "float32":
+            if policy == policies[-1]:
                 model.save(folder / f"{name}.keras")
                 np.save(folder / f"{name}.npy", drawn)
 

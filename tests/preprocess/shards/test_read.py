@@ -78,6 +78,16 @@ def test_a_seed_gives_the_same_batches_and_epochs_differ(embedded):
     assert any((a[0] != b[0]).any() for a, b in zip(again, batches(embedded, 64, "text", "train", 8, seed=4)))
 
 
+@pytest.mark.parametrize("condition", ["image", "text"])
+def test_the_parts_of_several_hosts_make_up_each_batch(embedded, condition):
+    given = embedded, 64, condition, "train", 8
+    options = {"seed": 1, "mirrored": True}
+    parts = [batches(*given, **options, share=(number, 2)) for number in range(2)]
+    for whole, *halves in zip(batches(*given, **options), *parts, strict=True):
+        for column, of_column in zip(whole, zip(*halves, strict=True), strict=True):
+            np.testing.assert_array_equal(column, np.concatenate(of_column))
+
+
 def test_half_of_the_images_are_mirrored_others_each_epoch(embedded):
     plain = batches(embedded, 64, "image", "train", 8, seed=3)
     epochs = [batches(embedded, 64, "image", "train", 8, seed=3, first_epoch=e, mirrored=True) for e in (0, 0, 1)]
