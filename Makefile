@@ -14,7 +14,12 @@ $(VENV)/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing the packages of requirements.txt, a few minutes the first time ..."
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[sources]"
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+# What only some users need, and the tests.
+$(VENV)/extras: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[sources,cluster]"
 	touch $@
 
 SHEEP := "White sheep on a mountain under blue sky"
@@ -32,10 +37,10 @@ demo: $(VENV)/installed  ## installs and draws, then the whole job on drawn scen
 	$(BIN)/cvae generate --run $(DEMO)/run $(SHEEP) $(COWS)
 	$(BIN)/cvae gallery --run $(DEMO)/run
 
-test: $(VENV)/installed  ## installs, then the tests that people run, 8 minutes on two cores at most
+test: $(VENV)/extras  ## installs, then the tests that people run, 8 minutes on two cores at most
 	$(BIN)/python -m pytest tests/ -m "not slow"
 
-test-slow: $(VENV)/installed  ## the other tests
+test-slow: $(VENV)/extras  ## the other tests
 	$(BIN)/python -m pytest tests/ -m slow
 
 test-colab:  ## the notebooks with the versions that Colab has; needs Python 3.13, as Colab's is

@@ -12,6 +12,7 @@ from preprocess.embedding.clip import DEFAULT_CLIP, ClipWrapper
 from preprocess.pasture import PASTURE
 from preprocess.utils.command import place_name, run_command
 from preprocess.utils.errors import counted, summary
+from preprocess.utils.options import add_cluster_option
 
 __all__ = ["ClipWrapper", "main"]
 
@@ -27,6 +28,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=place_name, help="output folder (default: embedded, beside the shards)")
     parser.add_argument("--overwrite", action="store_true", help="empty the output folder if made with other settings")
+    add_cluster_option(parser)
     arguments = parser.parse_args()
 
     from preprocess.embedding.embed import embed_folder, read_shards_manifest
@@ -41,7 +43,7 @@ def main() -> None:
     with EncoderProcess(arguments.clip) as encoder:
         # The GPU is the encoder's; TensorFlow only reads and writes records here, and would take its memory for that.
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-        manifest = embed_folder(arguments.shards, out, encoder, arguments.overwrite)
+        manifest = embed_folder(arguments.shards, out, encoder, arguments.overwrite, arguments.cluster)
     images, captions = sum(manifest["counts"][split] for split in SPLITS), sum(manifest["caption_counts"].values())
     clip = manifest["settings"]["clip"]
     # The file of the one is named clip.pt.

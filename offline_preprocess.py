@@ -11,7 +11,7 @@ from typing import Any
 from preprocess.coco.themes import THEMES
 from preprocess.utils.command import place_name, run_command
 from preprocess.utils.errors import UserError, counted, without_controls
-from preprocess.utils.options import add_shard_options, note_few, shard_options
+from preprocess.utils.options import add_cluster_option, add_shard_options, note_few, shard_options
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -52,6 +52,7 @@ def parse_arguments() -> argparse.Namespace:
         help="what holds the captions in metadata, JSON or tables of --images (default: caption, text and the like)",
     )  # fmt: skip
     add_shard_options(parser, "data/bucolic/shards", [64, 128, 224], 512)
+    add_cluster_option(parser)
     arguments = parser.parse_args()
     arguments.theme = arguments.theme or ("small" if arguments.zip else "all")
     if arguments.images and arguments.captions:
@@ -65,7 +66,12 @@ def main() -> None:
     arguments = parse_arguments()
     # TensorFlow only writes records here; it would take the GPU's memory for that.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    options = {"theme": arguments.theme, "words": arguments.words, **shard_options(arguments)}
+    options = {
+        "theme": arguments.theme,
+        "words": arguments.words,
+        "cluster": arguments.cluster,
+        **shard_options(arguments),
+    }
     if arguments.zip:
         from preprocess.coco.build import preprocess_coco
 

@@ -35,7 +35,7 @@ LATE = (
     FRAMEWORKS
     | PUBLISHED
     | {"PIL", "matplotlib", "sklearn", "pycocotools", "clip", "h5py", "IPython", "google", "fcntl", "resource"}
-    | {"simplejpeg", "pydantic", "pyarrow", "upath"}
+    | {"simplejpeg", "pydantic", "pyarrow", "upath", "ray"}
 )
 
 

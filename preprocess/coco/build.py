@@ -177,6 +177,7 @@ def preprocess_coco(
     limit: int | None = None,
     overwrite: bool = False,
     validation_share: float = VALIDATION_SHARE,
+    cluster: str | None = None,
 ) -> dict[str, Any]:
     """Turns COCO's zips into shards of bucolic photographs; run again, it goes on at the first unfinished shard.
 
@@ -192,6 +193,7 @@ def preprocess_coco(
         limit: images, at most: those of the lowest ids.
         overwrite: whether to empty an output folder made with other settings.
         validation_share: of the images, from 0 to 1.
+        cluster: see `preprocess.shards.write.write_photos`.
 
     Returns:
         The manifest, with "found": how many images and captions there were and how many the theme dropped.
@@ -217,4 +219,6 @@ def preprocess_coco(
         **share_setting(validation_share),
     }
     choose = functools.partial(_choose, zips, words=words, limit=limit, validation_share=validation_share)
-    return write_chosen(choose, out, settings, workers, overwrite, zip_paths, drawn_by=_drawn_by(zip_paths))
+    return write_chosen(
+        choose, out, settings, workers, overwrite, zip_paths, drawn_by=_drawn_by(zip_paths), cluster=cluster
+    )

@@ -1,6 +1,7 @@
 """Shards with embeddings: the same records, one image embedding and all caption embeddings added to each."""
 
 import itertools
+import os
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -45,7 +46,9 @@ def read_shards_manifest(shards: PathLike) -> dict[str, Any]:
     return manifest
 
 
-def embed_folder(shards: PathLike, out: PathLike, encoder: EncoderProcess, overwrite: bool = False) -> dict[str, Any]:
+def embed_folder(
+    shards: PathLike, out: PathLike, encoder: EncoderProcess, overwrite: bool = False, cluster: str | None = None
+) -> dict[str, Any]:
     """Embeds every shard of a folder; run again, it goes on at the first unfinished shard.
 
     Args:
@@ -53,6 +56,8 @@ def embed_folder(shards: PathLike, out: PathLike, encoder: EncoderProcess, overw
         out: the output folder: the same shards with embeddings, and manifest.json.
         encoder: a `preprocess.embedding.process.EncoderProcess`.
         overwrite: whether to empty an output folder made with other settings.
+        cluster: the address of a Ray cluster whose machines see both folders, see `preprocess.cluster`, to embed there
+            by the same encoder.
 
     Returns:
         The output folder's manifest.
@@ -85,7 +90,7 @@ def embed_folder(shards: PathLike, out: PathLike, encoder: EncoderProcess, overw
         begun = any(out.glob("*.tfrecord"))
         patches = manifest.setdefault("patches", DIM if encoder.patches and not begun else 0)
         write_json(out / MANIFEST, manifest)
-        _embed_shards(encoder, shards, out, source, patches)
+        _embed_shards(encoder, shards, out, source, bool(patches), cluster)
         manifest |= {key: source[key] for key in ("counts", "caption_counts")}
         manifest["shards"] = {
             name: {"count": shard["count"], "bytes": (out / name).stat().st_size}
@@ -97,16 +102,51 @@ def embed_folder(shards: PathLike, out: PathLike, encoder: EncoderProcess, overw
     return manifest
 
 
-def _embed_shards(encoder, shards, out, source, patches):
+def _embed_shards(encoder, shards, out, source, patches, cluster):
     sizes = source["settings"]["sizes"]
     size = CLIP_SIZE if CLIP_SIZE in sizes else max(sizes)
     counts = {name: shard["count"] for name, shard in source["shards"].items()}
-    with progress_bar(total=sum(counts.values()), desc="embedding", unit="image") as bar:
-        for name in counts:
-            if (out / name).is_file():
+    todo = [name for name in counts if not (out / name).is_file()]
+    total, left = sum(counts.values()), sum(counts[name] for name in todo)
+    with progress_bar(total=total, initial=total - left, desc="embedding", unit="image") as bar:
+        if cluster and todo:
+            for name in _embed_elsewhere(cluster, encoder, shards, out, todo, size, patches):
                 bar.update(counts[name])
-            else:
-                embed_shard(encoder, shards / name, out / name, size, bar.update, bool(patches))
+            return
+        for name in todo:
+            embed_shard(encoder, shards / name, out / name, size, bar.update, patches)
+
+
+class _Embedder:
+    """An encoder on one of a cluster's machines."""
+
+    def __init__(self, spec: str, precision: str, weights_sha256: str) -> None:
+        self.given = spec, precision, weights_sha256
+
+    def ready(self) -> None:
+        """Loads the encoder."""
+        spec, precision, weights_sha256 = self.given
+        self.encoder = EncoderProcess(spec, precision)
+        # The GPU is the encoder's; TensorFlow only reads and writes records here.
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+        self.encoder.set_precision(precision)
+        if self.encoder.weights_sha256 != weights_sha256:
+            raise UserError(f"{spec} is another encoder on a machine of the cluster than here; have the same on all.")
+
+    def work(self, name: str, shards: str, out: str, size: int, patches: bool) -> str:
+        embed_shard(self.encoder, pathlib.Path(shards) / name, pathlib.Path(out) / name, size, int, patches)
+        return name
+
+
+def _embed_elsewhere(cluster, encoder, shards, out, todo, size, patches):
+    """Has a cluster embed shards. Yields their names, as they are done."""
+    from preprocess.cluster import joined, map_actors, there
+
+    given = encoder.spec, encoder.precision, encoder.weights_sha256
+    with joined(cluster) as ray:
+        yield from map_actors(
+            ray, _Embedder, given, [(name, there(shards), there(out), size, patches) for name in todo]
+        )
 
 
 def _encode(encoder: EncoderProcess, squares: list[Any], patches: bool) -> tuple[Any, Any]:

@@ -72,17 +72,38 @@ def _is_done(out, shard, part):
     return told and is_whole(out / f"{shard}.tfrecord", done["bytes"])
 
 
-def _write_shards(out, index, shards, sizes, workers):
+def _write_shards(out, index, shards, sizes, workers, cluster):
     todo = {name: part for name, part in shards.items() if not _is_done(out, name, part)}
     total = sum(part.size for part in shards.values())
     left = sum(part.size for part in todo.values())
     if not left:
         return
     task = functools.partial(prepare, sizes=sizes)
-    results = ordered_map(task, itertools.chain.from_iterable(map(index.photos, todo.values())), workers)
     with progress_bar(total=total, initial=total - left, desc="resizing", unit="image") as bar:
+        if cluster:
+            for count in _write_elsewhere(cluster, out, index, todo, task):
+                bar.update(count)
+            return
+        results = ordered_map(task, itertools.chain.from_iterable(map(index.photos, todo.values())), workers)
         for name, part in todo.items():
             write_shard(out, name, index.photos(part), results, bar.update)
+
+
+def _write_elsewhere(cluster, out, index, todo, task):
+    """Has a cluster write shards. Yields how many photographs each had, as they are done."""
+    from preprocess.cluster import joined, map_tasks, there
+
+    def photos(part):
+        return [photo._replace(archive=there(photo.archive)) for photo in index.photos(part)]
+
+    with joined(cluster) as ray:
+        shards = ((there(out), name, photos(part), task) for name, part in todo.items())
+        yield from map_tasks(ray, _write_one, shards)
+
+
+def _write_one(out: str, name: str, photos: list[Photo], task: Callable[[Photo], Any]) -> int:
+    write_shard(pathlib.Path(out), name, photos, map(task, photos), lambda: None)
+    return len(photos)
 
 
 def write_shard(
@@ -151,6 +172,7 @@ def write_photos(
     describe: Callable[[Iterator[Photo]], Any],
     workers: int = 1,
     left_out: Sequence[tuple[str, str]] = (),
+    cluster: str | None = None,
 ) -> dict[str, Any]:
     """Writes photographs into a folder as shards; in a folder where this was interrupted, those that are missing.
 
@@ -162,6 +184,8 @@ def write_photos(
         describe: called with the photographs that were kept, to write what else belongs to the folder.
         workers: processes.
         left_out: [(name, reason)] of what else is not used, for rejected.csv.
+        cluster: the address of a Ray cluster whose machines see the folder and the sources, see `preprocess.cluster`,
+            in place of workers here.
 
     Returns:
         The manifest.
@@ -172,7 +196,7 @@ def write_photos(
     out, settings = pathlib.Path(out), manifest["settings"]
     shards = plan_shards(photos, settings["shard_size"])
     if not manifest["complete"] or not all(_is_done(out, *shard) for shard in shards.items()):
-        _write_shards(out, photos, shards, settings["sizes"], workers)
+        _write_shards(out, photos, shards, settings["sizes"], workers, cluster)
         manifest = _finish(out, manifest, photos, shards, describe, left_out)
     if not manifest["counts"]["train"] + manifest["counts"]["val"]:
         remove_made(out, MADE, keep=REJECTED)

@@ -32,6 +32,7 @@ def preprocess_images(
     overwrite: bool = False,
     validation_share: float = VALIDATION_SHARE,
     caption_field: str | None = None,
+    cluster: str | None = None,
 ) -> dict[str, Any]:
     """Turns images with captions into shards; run again, it goes on at the first unfinished shard.
 
@@ -45,6 +46,7 @@ def preprocess_images(
         overwrite: whether to empty an output folder made with other settings.
         validation_share: of the images, from 0 to 1.
         caption_field: the name of what holds captions in metadata, JSON or tables; None for the usual ones.
+        cluster: see `preprocess.shards.write.write_photos`.
 
     Returns:
         The manifest, with "found": how many images and captions there were and how many the theme dropped.
@@ -68,7 +70,7 @@ def preprocess_images(
     choose = functools.partial(
         _choose, sources, caption_field, words=words, limit=limit, validation_share=validation_share
     )
-    return write_chosen(choose, out, settings, workers, overwrite, [place for _, place, _ in sources])
+    return write_chosen(choose, out, settings, workers, overwrite, [place for _, place, _ in sources], cluster=cluster)
 
 
 def _choose(sources, caption_field, index_path, words, limit, validation_share):

@@ -41,6 +41,7 @@ def write_chosen(
     overwrite: bool,
     inputs: Sequence[Any],
     drawn_by: str | None = None,
+    cluster: str | None = None,
 ) -> dict[str, Any]:
     """Has photographs chosen and writes them as shards; run again, it goes on at the first unfinished shard.
 
@@ -51,6 +52,7 @@ def write_chosen(
         workers: processes. overwrite: whether to empty an output folder made with other settings.
         inputs: paths that are read, besides those that `choose` gives.
         drawn_by: the module that drew the images, None for photographs.
+        cluster: see `write_photos`.
 
     Returns:
         The manifest, with "found".
@@ -69,7 +71,7 @@ def write_chosen(
             # A damaged list is made again, at no cost where all shards are there.
             manifest["complete"] &= _has_statistics(out)
             describe = functools.partial(_write_statistics, out, settings["words"])
-            manifest = write_photos(out, manifest, index, describe, workers, chosen.left_out)
+            manifest = write_photos(out, manifest, index, describe, workers, chosen.left_out, cluster)
             _check_sums(manifest)
             return manifest
 

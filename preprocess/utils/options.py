@@ -38,6 +38,14 @@ def add_shard_options(parser: Any, out: PathLike, sizes: Sequence[int], shard_si
     parser.add_argument("--overwrite", action="store_true", help="empty the output folder if made with other settings")
 
 
+def add_cluster_option(parser: Any) -> None:
+    parser.add_argument(
+        "--cluster", metavar="ADDRESS",
+        help="a Ray cluster that works in place of this machine, `auto` for the one that this machine belongs to; all "
+        "of its machines have to see the files by the same names",
+    )  # fmt: skip
+
+
 def shard_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """What `add_shard_options` added, as keyword arguments, except for the folder."""
     names = ("shard_size", "workers", "limit", "overwrite", "validation_share")
