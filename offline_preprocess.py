@@ -44,7 +44,7 @@ def parse_arguments() -> argparse.Namespace:
         choices=THEMES,
         help=f"keeps images with a caption that holds one of these words: small: {', '.join(THEMES['small'])}; large: "
         f"{', '.join(THEMES['large'])}; all: keeps every image with a caption (default: small for --zip, "
-        "all for --images)",
+        "for --images all, or --words alone)",
     )
     parser.add_argument("--words", nargs="+", default=[], metavar="WORD", help="more words to keep images for")
     parser.add_argument(
@@ -54,7 +54,8 @@ def parse_arguments() -> argparse.Namespace:
     add_shard_options(parser, "data/bucolic/shards", [64, 128, 224], 512)
     add_cluster_option(parser)
     arguments = parser.parse_args()
-    arguments.theme = arguments.theme or ("small" if arguments.zip else "all")
+    if arguments.zip and not arguments.theme:
+        arguments.theme = "small"
     if arguments.images and arguments.captions:
         raise UserError("--captions are of --zip; those of --images lie with them, as metadata.jsonl or beside each.")
     if arguments.zip and arguments.caption_field:
@@ -83,7 +84,7 @@ def main() -> None:
         manifest = preprocess_images(arguments.images, arguments.out, **options)
     if unmatched := [word for word in arguments.words if word.lower() in manifest["found"]["unmatched"]]:
         print(f"note: no image is described by: {', '.join(unmatched)}.")
-    print(without_controls("\n".join(describe(manifest, arguments.theme))))
+    print(without_controls("\n".join(describe(manifest, manifest["settings"]["theme"]))))
     note_few(manifest["counts"], "image")
     counts = manifest["counts"]
     print(
@@ -109,7 +110,8 @@ def describe(manifest: dict[str, Any], theme: str) -> Iterator[str]:
     bare = found["images"] - found["captioned"]
     yield f"Found {counted(found['images'], 'image')}" + (f", {bare:,} of them without a caption." if bare else ".")
     if found["dropped"]:
-        yield f"Dropped {counted(found['dropped'], 'image')} by the theme {theme}, such as:"
+        chosen_by = "--words" if theme == "words" else f"the theme {theme}"
+        yield f"Dropped {counted(found['dropped'], 'image')} by {chosen_by}, such as:"
         yield from (f'  "{caption}"' for caption in found["examples"])
         kept = found["captioned"] - found["dropped"]
         more = {name: number for name, number in found["would_keep"].items() if number > kept}

@@ -74,12 +74,13 @@ def _train(arguments: argparse.Namespace) -> None:
     from cvae.keras_files import BEST
     from cvae.log import best_epoch, describe_epoch
     from cvae.runs import Run
-    from cvae.training.loop import folder_for, train
+    from cvae.training.loop import folder_for, hosts_named, train
 
     folder = folder_for(arguments.variant, arguments.run)
     if arguments.resume and arguments.run and arguments.variant and not folder.exists():
         print(f"note: {folder} is not there; a run is begun in it.")
     trained: list[pathlib.Path] = []
+    hosts = _hosts_of(arguments) or hosts_named()
     history = train(
         arguments.variant,
         arguments.data,
@@ -90,9 +91,9 @@ def _train(arguments: argparse.Namespace) -> None:
         on_epoch=trained.append,
         prompts=read_prompts(arguments.prompts),
         devices=arguments.devices,
-        hosts=_hosts_of(arguments),
+        hosts=hosts,
     )
-    if arguments.host:
+    if hosts and hosts.number:
         # The first host tells the rest.
         return
     run, best = Run(folder), best_epoch(history)

@@ -8,7 +8,6 @@ import contextlib
 import itertools
 import logging
 import os
-import pathlib
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -20,6 +19,9 @@ from preprocess.utils.places import is_remote
 AUTO = "auto"
 # Shards under way, a core: enough that none waits.
 AHEAD = 2
+# How often the same work may be lost: more than that is no machine's end but the work's own fault, or a machine's on
+# which this project is not installed.
+LOSSES = 5
 
 
 @contextlib.contextmanager
@@ -77,7 +79,7 @@ def _environment() -> dict[str, str]:
 
 def there(place: Any) -> str:
     """A file's or folder's name as other machines know it: a whole one."""
-    return str(place) if is_remote(place) else str(pathlib.Path(place).resolve())
+    return str(place) if is_remote(place) else os.path.abspath(place)
 
 
 def map_tasks(ray: Any, function: Callable[..., Any], items: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
@@ -85,11 +87,12 @@ def map_tasks(ray: Any, function: Callable[..., Any], items: Iterable[tuple[Any,
 
     An endless iterable takes no more memory than a short one.
     """
-    task = ray.remote(max_retries=-1)(function)
-    most = max(1, int(ray.cluster_resources().get("CPU", 1))) * AHEAD
+    task = ray.remote(max_retries=LOSSES)(function)
     todo, running = iter(items), set[Any]()
     while True:
-        running |= {task.remote(*item) for item in itertools.islice(todo, most - len(running))}
+        # Machines may join or leave meanwhile.
+        most = max(1, int(ray.cluster_resources().get("CPU", 1))) * AHEAD
+        running |= {task.remote(*item) for item in itertools.islice(todo, max(0, most - len(running)))}
         if not running:
             return
         [done], _ = ray.wait(list(running), num_returns=1)
@@ -108,6 +111,7 @@ def map_actors(ray: Any, kind: Any, given: tuple[Any, ...], items: Sequence[tupl
     machines = sum(node["Alive"] for node in ray.nodes())
     todo, idle = collections.deque(items), list[Any]()
     running: dict[Any, tuple[Any, Any]] = {}
+    losses: collections.Counter[Any] = collections.Counter()
 
     def begin():
         actor = remote.remote(*given)
@@ -123,7 +127,10 @@ def map_actors(ray: Any, kind: Any, given: tuple[Any, ...], items: Sequence[tupl
         actor, item = running.pop(done)
         try:
             result = _result(ray, done)
-        except ray.exceptions.RayActorError:
+        except ray.exceptions.RayActorError as error:
+            losses[item] += 1
+            if losses[item] > LOSSES:
+                raise _lost(error) from None
             todo.extend([item] if item else [])
             begin()
             continue
@@ -138,3 +145,14 @@ def _result(ray, done):
         return ray.get(done)
     except ray.exceptions.RayTaskError as error:
         raise error.cause from None
+    except ray.exceptions.RayActorError:
+        raise
+    except ray.exceptions.RayError as error:
+        raise _lost(error) from None
+
+
+def _lost(error):
+    return UserError(
+        f"the cluster loses its workers ({first_line(error)}); see /tmp/ray/session_latest/logs there, then "
+        "run the same command again to go on."
+    )

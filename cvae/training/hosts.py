@@ -7,6 +7,7 @@ files into folders that are removed.
 import contextlib
 import ctypes
 import dataclasses
+import inspect
 import os
 import pathlib
 import shutil
@@ -29,6 +30,8 @@ PREFIX = "KERAS_DISTRIBUTION_"
 # How long a host that is silent counts as there.
 SILENCE_S = 30
 GONE = "another host of this training ended or cannot be reached; start all hosts again with --resume to go on."
+# Folders of this process's own, which go with it.
+_scratch: list[str] = []
 # Kept for as long as C knows it.
 _handler: Any = None
 # Folders of a run that only its first host reads or writes, or that all read.
@@ -115,7 +118,9 @@ def joined(hosts: Hosts, folder: pathlib.Path, begin: Callable[[Any], Any]) -> I
         else:
             _wait(hosts)
             _connect(hosts)
-            folder = _copy(folder, pathlib.Path(held.enter_context(tempfile.TemporaryDirectory())))
+            scratch = held.enter_context(tempfile.TemporaryDirectory())
+            _scratch.append(scratch)
+            folder = _copy(folder, pathlib.Path(scratch))
         try:
             yield folder
         except BaseException as error:
@@ -137,7 +142,10 @@ def _wait(hosts):
             raise UserError(f"--coordinator {hosts.coordinator} is not known ({error.strerror}).") from None
         except OSError:
             if not said:
-                print(f"waiting for host 0 at {hosts.coordinator}, which prepares the run ...", file=sys.stderr)
+                print(
+                    f"waiting for host 0 at {hosts.coordinator}, which prepares the run; Ctrl-C ends this ...",
+                    file=sys.stderr,
+                )
             said = True
             time.sleep(0.5)
 
@@ -147,7 +155,11 @@ def _connect(hosts):
 
     _say_so_when_aborted()
     try:
-        jax.distributed.initialize(hosts.coordinator, hosts.count, hosts.number, heartbeat_timeout_seconds=SILENCE_S)
+        initialize = jax.distributed.initialize
+        # Of later versions than the first that will do.
+        known = "heartbeat_timeout_seconds" in inspect.signature(initialize).parameters
+        silence = {"heartbeat_timeout_seconds": SILENCE_S} if known else {}
+        initialize(hosts.coordinator, hosts.count, hosts.number, **silence)
     except RuntimeError as error:
         raise UserError(f"the hosts of {hosts.coordinator} cannot be joined ({first_line(error)}).") from None
 
@@ -196,6 +208,8 @@ def _end():
     """Ends this process, from whatever thread, since none can go on without the others."""
     sys.stderr.write(f"\nerror: {GONE}\n")
     sys.stderr.flush()
+    for folder in _scratch:
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(2)
 
 

@@ -53,7 +53,7 @@ def train(
             images, or for faces some descriptions. A run keeps those that it began with until others are given.
         devices: how many of the machine's GPUs or TPU cores share each batch; it makes no difference to the result.
         hosts: the `cvae.training.hosts.Hosts` that train together, for each of which this is called; None for those
-            that KERAS_DISTRIBUTION_* name, or one alone.
+            that KERAS_DISTRIBUTION_* name, or one alone; False for one alone.
 
     Returns:
         The history: one dict an epoch with "epoch", "loss" and its parts, and except for GANs the same with "val_".
@@ -65,7 +65,8 @@ def train(
     prompts = [prompts] if isinstance(prompts, str) else list(prompts or ())
     given, devices = dict(given or {}), str(devices)
     options = variant_name, data, given, prompts, devices
-    hosts = hosts or _hosts_named()
+    if hosts is None:
+        hosts = hosts_named()
     if not hosts:
         return _train(folder, *options, resume, overwrite, on_epoch)
     import_keras()
@@ -73,10 +74,11 @@ def train(
 
     begin = functools.partial(_begin, folder, *options, resume, overwrite)
     with joined(hosts, folder, begin) as place:
-        return _train(place, *options, resume, False, on_epoch, hosts)
+        # What was begun is there by now.
+        return _train(place, *options, True, False, on_epoch, hosts)
 
 
-def _hosts_named() -> Any:
+def hosts_named() -> Any:
     """The hosts that Keras' variables name; None for one alone."""
     if not any(name.startswith("KERAS_DISTRIBUTION_") for name in os.environ):
         return None

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from preprocess.cluster import joined, map_actors, there
 from preprocess.embedding.patches import DIM
 from preprocess.embedding.process import EncoderProcess
 from preprocess.shards.info import read_info
 from preprocess.shards.records import CLIP_SIZE, add_embeddings, captions_of, check_counts, image_of, read_shard
 from preprocess.utils.errors import UserError
-from preprocess.utils.files import atomic_path, is_whole, write_json
+from preprocess.utils.files import atomic_path, is_whole, remove_partials, write_json
 from preprocess.utils.folders import MANIFEST, SHARD, open_folder, read_manifest
 from preprocess.utils.progress import progress_bar
 from preprocess.utils.quiet import import_tensorflow
@@ -112,6 +113,7 @@ def _embed_shards(encoder, shards, out, source, patches, cluster):
         if cluster and todo:
             for name in _embed_elsewhere(cluster, encoder, shards, out, todo, size, patches):
                 bar.update(counts[name])
+            remove_partials(out)
             return
         for name in todo:
             embed_shard(encoder, shards / name, out / name, size, bar.update, patches)
@@ -134,14 +136,14 @@ class _Embedder:
             raise UserError(f"{spec} is another encoder on a machine of the cluster than here; have the same on all.")
 
     def work(self, name: str, shards: str, out: str, size: int, patches: bool) -> str:
-        embed_shard(self.encoder, pathlib.Path(shards) / name, pathlib.Path(out) / name, size, int, patches)
+        embed_shard(
+            self.encoder, pathlib.Path(shards) / name, pathlib.Path(out) / name, size, int, patches, alone=False
+        )
         return name
 
 
 def _embed_elsewhere(cluster, encoder, shards, out, todo, size, patches):
     """Has a cluster embed shards. Yields their names, as they are done."""
-    from preprocess.cluster import joined, map_actors, there
-
     given = encoder.spec, encoder.precision, encoder.weights_sha256
     with joined(cluster) as ray:
         yield from map_actors(
@@ -158,7 +160,7 @@ def _encode(encoder: EncoderProcess, squares: list[Any], patches: bool) -> tuple
 
 def embed_shard(
     encoder: EncoderProcess, source: PathLike, target: PathLike, size: int, progress: Callable[[int], Any],
-    patches: bool = False,
+    patches: bool = False, alone: bool = True,
 ) -> None:  # fmt: skip
     """Writes a shard again with embeddings of its `size` px images and its captions; calls `progress(images done)`.
 
@@ -168,7 +170,7 @@ def embed_shard(
     """
     tf = import_tensorflow()
     known: dict[str, np.ndarray] = {}
-    with atomic_path(target) as partial, tf.io.TFRecordWriter(str(partial)) as writer:
+    with atomic_path(target, alone) as partial, tf.io.TFRecordWriter(str(partial)) as writer:
         stored = read_shard(source)
         while examples := list(itertools.islice(stored, RECORDS_AT_ONCE)):
             captions = [captions_of(example) for example in examples]

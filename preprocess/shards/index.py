@@ -3,12 +3,14 @@
 import contextlib
 import itertools
 import json
+import pathlib
 import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from preprocess.shards.records import SPLITS, split_of
 from preprocess.sources.photo import Photo
+from preprocess.utils.errors import UserError, first_line
 from preprocess.utils.load import parse_json
 from preprocess.utils.types import PathLike
 
@@ -33,6 +35,7 @@ class PhotoIndex:
 
     def __init__(self, path: PathLike) -> None:
         self.path = path
+        self._counts: dict[str, int] = {}
 
     def fill(self, photos: Iterable[Photo], validation_share: float, limit: int | None = None) -> int:
         """Makes the index of photographs in any order, of the `limit` lowest ids. Returns how many there were."""
@@ -62,9 +65,11 @@ class PhotoIndex:
                 yield _to_photo(image_id, row)
 
     def count(self, split: str) -> int:
-        with self._open() as index:
-            [(count,)] = index.execute("SELECT count(*) FROM photos WHERE split = ?", [SPLITS.index(split)])
-        return count
+        if split not in self._counts:
+            with self._open() as index:
+                [(count,)] = index.execute("SELECT count(*) FROM photos WHERE split = ?", [SPLITS.index(split)])
+            self._counts[split] = count
+        return self._counts[split]
 
     def photos(self, part: Part) -> Iterator[Photo]:
         """One shard's photographs."""
@@ -78,8 +83,14 @@ class PhotoIndex:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        with contextlib.closing(sqlite3.connect(self.path)) as index, index:
-            yield index
+        try:
+            with contextlib.closing(sqlite3.connect(self.path)) as index, index:
+                yield index
+        except sqlite3.Error as error:
+            raise UserError(
+                f"the list of photographs cannot be kept in {pathlib.Path(self.path).parent} ({first_line(error)}); "
+                "make room there, or set TMPDIR to another folder."
+            ) from None
 
 
 def _to_text(photo: Photo) -> str:

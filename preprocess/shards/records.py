@@ -63,7 +63,7 @@ def encode(
 
     feature = {
         "image_id": tf.train.Feature(int64_list=tf.train.Int64List(value=[image_id])),
-        "file_name": _bytes_feature([file_name.encode()]),
+        "file_name": _bytes_feature([file_name.encode(errors="backslashreplace")]),
         "captions": _bytes_feature([caption.encode(errors="replace") for caption in captions]),
     }
     if attributes:

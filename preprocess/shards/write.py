@@ -1,5 +1,6 @@
 """Photographs as square JPEGs in TFRecord shards: what all data sets' preparations share."""
 
+import collections
 import csv
 import functools
 import hashlib
@@ -12,12 +13,13 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
+from preprocess.cluster import joined, map_tasks, there
 from preprocess.shards.index import Part, PhotoIndex
 from preprocess.shards.records import SPLITS, VALIDATION_SHARE, encode, split_of
 from preprocess.sources.open import prepare
 from preprocess.sources.photo import Photo
 from preprocess.utils.errors import UserError, check_whole
-from preprocess.utils.files import atomic_path, is_whole, write_json, write_text
+from preprocess.utils.files import atomic_path, is_whole, remove_partials, write_json, write_text
 from preprocess.utils.folders import MANIFEST, REJECTED, remove_made
 from preprocess.utils.load import read_json
 from preprocess.utils.parallel import ordered_map
@@ -83,6 +85,7 @@ def _write_shards(out, index, shards, sizes, workers, cluster):
         if cluster:
             for count in _write_elsewhere(cluster, out, index, todo, task):
                 bar.update(count)
+            remove_partials(out)
             return
         results = ordered_map(task, itertools.chain.from_iterable(map(index.photos, todo.values())), workers)
         for name, part in todo.items():
@@ -91,7 +94,6 @@ def _write_shards(out, index, shards, sizes, workers, cluster):
 
 def _write_elsewhere(cluster, out, index, todo, task):
     """Has a cluster write shards. Yields how many photographs each had, as they are done."""
-    from preprocess.cluster import joined, map_tasks, there
 
     def photos(part):
         return [photo._replace(archive=there(photo.archive)) for photo in index.photos(part)]
@@ -102,22 +104,27 @@ def _write_elsewhere(cluster, out, index, todo, task):
 
 
 def _write_one(out: str, name: str, photos: list[Photo], task: Callable[[Photo], Any]) -> int:
-    write_shard(pathlib.Path(out), name, photos, map(task, photos), lambda: None)
+    write_shard(pathlib.Path(out), name, photos, map(task, photos), lambda: None, alone=False)
     return len(photos)
 
 
 def write_shard(
-    out: pathlib.Path, name: str, photos: Iterable[Photo], results: Iterable[Any], advance: Callable[[], Any]
+    out: pathlib.Path,
+    name: str,
+    photos: Iterable[Photo],
+    results: Iterable[Any],
+    advance: Callable[[], Any],
+    alone: bool = True,
 ) -> None:
     """Writes one shard and, last, what marks it as done.
 
     Args:
         out: the folder. name: the shard's. photos: its photographs. results: what `prepare` gave for each.
-        advance: called after each.
+        advance: called after each. alone: see `atomic_path`.
     """
     rejected, written = [], 0
     writer_class = import_tensorflow().io.TFRecordWriter
-    with atomic_path(out / f"{name}.tfrecord") as partial, writer_class(str(partial)) as writer:
+    with atomic_path(out / f"{name}.tfrecord", alone) as partial, writer_class(str(partial)) as writer:
         for photo, (jpegs, reason) in zip(photos, results):
             if reason:
                 rejected.append([photo.name, reason])
@@ -136,10 +143,15 @@ def _finish(out, manifest, index, shards, describe, left_out):
     table = io.StringIO()
     csv.writer(table, lineterminator="\n").writerows([("file", "reason"), *rejected, *left_out])
     write_text(out / REJECTED, table.getvalue())
-    gone = {name for name, _ in rejected}
 
     def kept() -> Iterator[Photo]:
-        return (photo for photo in index if photo.name not in gone)
+        # A source may have a name twice.
+        gone = collections.Counter(name for name, _ in rejected)
+        for photo in index:
+            if gone[photo.name]:
+                gone[photo.name] -= 1
+            else:
+                yield photo
 
     counts = {split: sum(done[name]["count"] for name in shards if name.startswith(split)) for split in SPLITS}
     caption_counts = _count_captions(kept(), manifest["settings"].get("validation_share", VALIDATION_SHARE))

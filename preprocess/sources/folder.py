@@ -1,13 +1,14 @@
 """A folder of images: with metadata.jsonl or metadata.csv, as the Hub's, or with a.txt beside a.jpg."""
 
+import unicodedata
 import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from preprocess.shards.decode import ENDINGS, UNREAD_ENDINGS
-from preprocess.sources.captions import caption_field as field_of
+from preprocess.shards.decode import ENDINGS, UNREAD_ENDINGS, BadImage
 from preprocess.sources.captions import usable
 from preprocess.sources.photo import Photo, Source, number_of
+from preprocess.sources.zips import MAX_FILE_SIZE
 from preprocess.utils.errors import UserError
 from preprocess.utils.load import decode_text, parse_json, read_table
 from preprocess.utils.places import files_in, is_remote, open_place, to_place
@@ -53,7 +54,7 @@ class FolderSource(Source):
             else:
                 found.discard(member)
         if not found:
-            raise UserError(
+            raise self.without_field or UserError(
                 f"{self.folder} holds no captions of its images; write {EXAMPLE}, or beside each image a text file of "
                 "its name, a.txt for a.jpg."
             )
@@ -61,14 +62,18 @@ class FolderSource(Source):
 
     def read(self, member: str) -> bytes:
         with open_place(self.folder / member, whole=True) as file:
-            return file.read()
+            data = file.read(MAX_FILE_SIZE + 1)
+        if len(data) > MAX_FILE_SIZE:
+            raise BadImage(f"larger than {MAX_FILE_SIZE // 10**6} MB")
+        return data
 
     def _member(self, place):
         return place.relative_to(self.folder).as_posix()
 
     def _stamp(self, place):
-        """An image's checksum; of another machine's its size, since it is not fetched twice."""
-        return (place.stat().st_size,) if is_remote(place) else (zlib.crc32(place.read_bytes()),)
+        """An image's checksum; of another machine's, or one that is too large, its size, since it is not read twice."""
+        size = place.stat().st_size
+        return (size,) if is_remote(place) or size > MAX_FILE_SIZE else (zlib.crc32(place.read_bytes()),)
 
     def _beside(self, images, members):
         """The captions in text files beside images, a line each."""
@@ -79,16 +84,16 @@ class FolderSource(Source):
 
     def _listed(self, place, images, wanted):
         """The captions of a list of metadata, by the images' names in the list's folder."""
-        field = None
+        by_name = {_plain(member): member for member in images}
         for number, row in enumerate(_rows(place), 1):
             name = row.get(FILE_NAME)
             if not isinstance(name, str) or not name:
                 self.left_out.append((f"{self._member(place)}, row {number}", f"no {FILE_NAME}"))
                 continue
-            field = field or field_of([key for key in row if key != FILE_NAME], wanted, place)
-            member = _joined(self._member(place.parent), name)
-            if member in images:
-                yield member, usable(member, row.get(field), self.left_out)
+            field = self.find_field([key for key in row if key != FILE_NAME], wanted, place)
+            member = by_name.get(_plain(_joined(self._member(place.parent), name)))
+            if member:
+                yield member, usable(member, row[field] if field else None, self.left_out)
             else:
                 self.left_out.append((name, f"named in {self._member(place)}, but not among the images of its folder"))
 
@@ -97,6 +102,11 @@ def _joined(folder, name):
     """A name in a folder's list as a path from the source's folder; names that lead elsewhere stay as they are."""
     name = name.replace("\\", "/").removeprefix("./")
     return name if folder in ("", ".") else f"{folder}/{name}"
+
+
+def _plain(name):
+    """A name such that those that mean the same are equal: macOS decomposes letters with accents."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _text(place):

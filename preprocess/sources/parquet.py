@@ -30,6 +30,8 @@ class ParquetSource(Source):
         try:
             self.file = pyarrow.parquet.ParquetFile(open_place(archive))
         except (pyarrow.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.errno:
+                raise
             raise UserError(f"{archive} is damaged, or no Parquet ({first_line(error)}); download it again.") from None
         self.image = self._image_column()
         self._group: tuple[int, Any] = -1, None

@@ -3,8 +3,12 @@
 import abc
 import collections
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeAlias
+
+from preprocess.sources.captions import caption_field
+from preprocess.utils.errors import UserError
+from preprocess.utils.types import PathLike
 
 # An id of a data set's own: a number, or a text such as a name.
 Key: TypeAlias = int | str
@@ -34,11 +38,21 @@ class Source(abc.ABC):
     Attributes:
         left_out: [(name, reason)] of captions and images that cannot be used, once `photos` has ended.
         bare: images without a caption, then.
+        without_field: what to say where no record has captions.
     """
 
     def __init__(self) -> None:
         self.left_out: list[tuple[str, str]] = []
         self.bare = 0
+        self.without_field: UserError | None = None
+
+    def find_field(self, names: Iterable[str], wanted: str | None, place: PathLike) -> str | None:
+        """Which of a record's fields holds captions, see `caption_field`; None, with the reason kept, where none."""
+        try:
+            return caption_field(names, wanted, place)
+        except UserError as error:
+            self.without_field = self.without_field or error
+            return None
 
     @abc.abstractmethod
     def photos(self, label: str, caption_field: str | None = None) -> Iterator[Photo]:

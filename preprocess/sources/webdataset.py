@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from preprocess.shards.decode import ENDINGS, UNREAD_ENDINGS, BadImage
-from preprocess.sources.captions import caption_field as field_of
 from preprocess.sources.captions import usable
 from preprocess.sources.photo import ROWS_BITS, Photo, Source, number_of
 from preprocess.sources.zips import MAX_FILE_SIZE
@@ -33,10 +32,12 @@ class TarSource(Source):
             name = f"{label}/{key}"
             image = next((info for ending, info in files.items() if f".{ending}" in ENDINGS + UNREAD_ENDINGS), None)
             texts = usable(name, self._captions(name, files, caption_field), self.left_out)
-            if image is None and texts:
+            if image is None and texts and not any(map(_looks_like_image, files.values())):
                 self.left_out.append((name, "captions without an image"))
             elif image is not None and not texts:
                 self.bare += 1
+            elif image is None and (other := next(filter(_looks_like_image, files.values()), None)):
+                self.left_out.append((f"{label}/{other.name}", "its name has a dot before its ending's"))
             elif image is not None:
                 yield Photo(
                     (number_of(label) >> ROWS_BITS << ROWS_BITS) + number,
@@ -75,6 +76,8 @@ class TarSource(Source):
             tar: Any
             with tarfile.open(fileobj=self._listed, mode="r:") as tar:
                 for info in tar:
+                    if info.size < 0:  # from which tarfile would read the same again, for ever
+                        raise tarfile.ReadError("a negative size")
                     if info.isreg() and not info.issparse() and not info.name.rpartition("/")[2].startswith("."):
                         yield info
                     # It would keep all that was listed.
@@ -88,14 +91,24 @@ class TarSource(Source):
             raise UserError(f"{self.archive} is cut short or damaged; download or make it again.")
 
     def _captions(self, name, files, wanted):
-        """What a photograph's txt, or a field of its JSON, says."""
-        if "json" in files and (wanted is not None or "txt" not in files):
-            record = parse_json(self._text_of(files["json"]), f"{name}.json in {self.archive}", "make it again", dict)
-            return record.get(field_of(record, wanted, f"{name}.json in {self.archive}"))
-        if "txt" in files and wanted is None:
-            return decode_text(self._text_of(files["txt"]), f"{name}.txt in {self.archive}", "make it again")
+        """What a photograph's txt, or a field of its JSON, says; None, with a reason where that is no fault."""
+        try:
+            if "json" in files and (wanted is not None or "txt" not in files):
+                record = parse_json(self._text_of(files["json"]), "its JSON", "make it again", dict)
+                field = self.find_field(record, wanted, self.archive)
+                return record[field] if field else None
+            if "txt" in files and wanted is None:
+                return decode_text(self._text_of(files["txt"]), "its txt", "make it again")
+        except UserError as error:
+            self.left_out.append((name, str(error).partition(";")[0]))
         return None
 
     def _text_of(self, info):
+        if info.size > MAX_TEXT:
+            raise UserError(f"its {info.name.rpartition('.')[2]} is larger than {MAX_TEXT // 10**6} MB;")
         self._listed.seek(info.offset_data)
-        return self._listed.read(min(info.size, MAX_TEXT))
+        return self._listed.read(info.size)
+
+
+def _looks_like_image(info):
+    return info.name.lower().endswith(ENDINGS + UNREAD_ENDINGS)

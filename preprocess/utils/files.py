@@ -22,12 +22,15 @@ NO_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EBADF, errno.EACCES)
 
 
 @contextlib.contextmanager
-def atomic_path(path: PathLike) -> Iterator[pathlib.Path]:
-    """Gives a temporary path beside `path`; on success it takes the final name, on failure it is removed."""
+def atomic_path(path: PathLike, alone: bool = True) -> Iterator[pathlib.Path]:
+    """Gives a temporary path beside `path`; on success it takes the final name, on failure it is removed.
+
+    Unless this process is `alone` in writing that file, the temporary name is one of its own.
+    """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays last, since writers choose their format by it.
-    partial = path.with_name(PARTIAL + path.name)
+    partial = path.with_name(PARTIAL + ("" if alone else f"{uuid.uuid4().hex}-") + path.name)
     try:
         yield partial
         # Else a power cut after the renaming may leave an empty file.
@@ -50,6 +53,12 @@ def _sync(path: pathlib.Path) -> None:
     except OSError as error:
         if error.errno not in NO_SYNC:
             raise
+
+
+def remove_partials(folder: PathLike) -> None:
+    """Removes what processes that were killed left half written in a folder that nobody else writes into."""
+    for path in pathlib.Path(folder).glob(f"{PARTIAL}*"):
+        path.unlink(missing_ok=True)
 
 
 def is_whole(path: PathLike, size: int) -> bool:

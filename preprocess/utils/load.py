@@ -5,6 +5,7 @@ Arrays have a module of their own, since command lines need these before they ne
 
 import contextlib
 import csv
+import functools
 import io
 import json
 import math
@@ -93,12 +94,19 @@ def parse_json(data: bytes, name: PathLike, remedy: str, schema: Any = None, **o
     return value
 
 
+@functools.cache
+def _adapter(schema: Any) -> Any:
+    import pydantic
+
+    return pydantic.TypeAdapter(schema)
+
+
 def check_schema(value: Any, schema: Any, name: PathLike, remedy: str) -> None:
     """Raises a UserError unless a value is of a type; see `parse_json`."""
     import pydantic
 
     try:
-        pydantic.TypeAdapter(schema).validate_python(value, strict=True)
+        _adapter(schema).validate_python(value, strict=True)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the whole"

@@ -105,6 +105,11 @@ def ordered_map(function: Callable[..., Any], items: Iterable[Any], workers: int
     except concurrent.futures.process.BrokenProcessPool:
         pool.shutdown(wait=True)
         raise UserError(f"a worker process {_ends(started)}; run this again, with fewer --workers.") from None
+    except (KeyboardInterrupt, SystemExit):
+        # A task may take hours; those that write files have them appear whole or not at all.
+        for process in started:
+            process.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -1,5 +1,6 @@
 """Files of this machine and of others: one kind of path for both, with pathlib's members."""
 
+import os
 import pathlib
 from typing import Any, BinaryIO
 
@@ -63,7 +64,23 @@ def is_file(place: Any) -> bool:
 def files_in(folder: Any) -> list[Any]:
     """The files in a folder and in those in it, in the order of their names."""
     if not is_remote(folder):
-        return sorted((place for place in folder.rglob("*") if place.is_file()), key=str)
+        return sorted(_files_here(folder), key=str)
     # At once, where `UPath.rglob` asks for each.
     start = folder.path.rstrip("/")
     return [folder / name.removeprefix(start).lstrip("/") for name in sorted(folder.fs.find(folder.path))]
+
+
+def _files_here(folder):
+    """A folder's files, those of linked folders too, each folder once; one that cannot be read is an error."""
+
+    def refuse(error):
+        raise error
+
+    seen = set()
+    for name, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        place = pathlib.Path(name)
+        if (real := place.resolve()) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (place / file for file in files if (place / file).is_file())

@@ -1,5 +1,6 @@
 """A Ray cluster of two nodes on this machine: what it makes, and what becomes of it when parts of it go."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -70,9 +71,10 @@ def kill_a_worker(name):
     begun = time.monotonic()
     while time.monotonic() - begun < WAIT_S:
         found = subprocess.run(["pgrep", "-f", f"ray::{name}"], capture_output=True, text=True).stdout.split()
-        if found:
-            os.kill(int(found[0]), signal.SIGKILL)
-            return
+        for process in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(process), signal.SIGKILL)
+                return
         time.sleep(0.02)
     raise AssertionError(f"no worker runs {name}")
 

@@ -82,7 +82,7 @@ def _train_own(folder: pathlib.Path, data: pathlib.Path, settings: dict[str, Any
     variant_name = Run(folder).variant_name if is_run(folder) else PRESET
     if (folder / LAST).is_file() and is_run(folder):
         settings = {"epochs": settings_of(Run(folder)).epochs}
-    train(variant_name, data, folder, settings, resume=True, devices=devices)
+    train(variant_name, data, folder, settings, resume=True, devices=devices, hosts=False)
 
 
 def shipped_folder(name: str) -> pathlib.Path:

@@ -57,7 +57,8 @@ def wait_for_epoch(run, number, processes):
 @pytest.mark.slow
 def test_two_hosts_train_as_one_whichever_is_killed_on_the_way(embedded, tmp_path):
     pytest.importorskip("jax")
-    given = ["--variant", "64-flow", "--data", embedded, "--epochs", 3, *SIZE]
+    # More epochs than are waited for, so that none ends before it is killed.
+    given = ["--variant", "64-flow", "--data", embedded, "--epochs", 6, *SIZE]
     one = start(tmp_path / "cache", *given, "--run", tmp_path / "one")
     assert one.wait(WAIT_S) == 0, one.communicate()[1]
     run = tmp_path / "run"

@@ -171,6 +171,67 @@ def test_the_field_of_captions_can_be_named(tmp_path):
         preprocess_images([listed(tmp_path / "other")], tmp_path / "no", caption_field="title")
 
 
+def test_one_record_does_not_decide_for_all(tmp_path):
+    rows = [
+        {"file_name": "1.jpg"},
+        {"file_name": "sub/2.png", "text": "two sheep"},
+        {"file_name": "3.jpg", "caption": "a"},
+    ]
+    preprocess_images([write_list(write_images(tmp_path / "mine"), rows)], tmp_path / "out", sizes=(64,))
+    assert sorted(map(captions_of, records_in(tmp_path / "out"))) == [["a"], ["two sheep"]]
+    files = {"a.jpg": noise_jpeg(), "a.json": b"{", "b.jpg": noise_jpeg(), "b.json": b'{"sha": 1}'}
+    files |= {"c.1.jpg": noise_jpeg(), "c.1.txt": b"a cow", "d.jpg": noise_jpeg(), "d.txt": b"a cow"}
+    manifest = preprocess_images([write_tar(tmp_path / "0.tar", files)], tmp_path / "tar", sizes=(64,))
+    assert len(records_in(tmp_path / "tar")) == 1 and manifest["found"]["images"] == 3
+    names = [name for name, _ in rejected_in(tmp_path / "tar")]
+    assert names == ["0.tar/a", "0.tar/c.1.jpg"]
+
+
+def test_words_alone_choose(tmp_path):
+    manifest = preprocess_images([listed(tmp_path / "mine")], tmp_path / "out", words=["Train"], sizes=(64,))
+    assert [captions_of(record) for record in records_in(tmp_path / "out")] == [["a train"]]
+    assert "Dropped 2 images by --words, such as:" in list(describe(manifest, "words"))
+
+
+def test_archives_beside_images_are_refused_and_names_of_any_bytes_read(tmp_path):
+    folder = listed(tmp_path / "mine")
+    write_tar(folder / "backup.tar", {"a.jpg": b"x"})
+    with pytest.raises(UserError, match=r"holds images, such as 1.jpg, and backup.tar beside them"):
+        preprocess_images([folder], tmp_path / "out")
+    (folder / "backup.tar").unlink()
+    name = "caf\udce9.jpg"
+    (folder / name).write_bytes(noise_jpeg())
+    (folder / "linked").symlink_to(write_images(tmp_path / "other"), target_is_directory=True)
+    (folder / "metadata.jsonl").write_text(
+        json.dumps({"file_name": name, "text": "a cow"})
+        + json.dumps({"file_name": "linked/1.jpg", "text": "a"}).join("\n\n")
+    )
+    preprocess_images([folder], tmp_path / "out", sizes=(64,))
+    names = sorted(record.features.feature["file_name"].bytes_list.value[0] for record in records_in(tmp_path / "out"))
+    assert names == [b"mine/caf\\udce9.jpg", b"mine/linked/1.jpg"]
+
+
+def test_a_source_that_is_lost_on_the_way_rejects_no_image(tmp_path):
+    from preprocess.sources.open import open_source, prepare
+    from preprocess.sources.photo import Photo
+
+    for kind in ("tar", "parquet", "zip"):
+        open_source.cache_clear()
+        with pytest.raises(FileNotFoundError):
+            prepare(Photo(1, "0/0", ("a",), str(tmp_path / "gone"), kind=kind), (64,))
+
+
+def test_a_tar_with_a_negative_size_is_damaged(tmp_path):
+    tar = write_tar(tmp_path / "0.tar", {"a.jpg": b"x", "a.txt": b"a cow"})
+    data = bytearray(tar.read_bytes())
+    data[124:136] = b"\xff" * 10 + b"\xfe\x00"
+    data[148:156] = b" " * 8
+    data[148:156] = b"%06o\0 " % sum(data[:512])
+    tar.write_bytes(data)
+    with pytest.raises(UserError, match="0.tar is damaged, or no tar .a negative size"):
+        preprocess_images([tar], tmp_path / "out")
+
+
 def test_a_tars_captions_may_be_in_its_json(tmp_path):
     files = {"a.jpg": noise_jpeg(), "a.json": b'{"caption": "a cow", "alt": "a calf"}', "b.jpg": noise_jpeg()}
     tar = write_tar(tmp_path / "0.tar", {**files, "c.txt": b"nothing to see"})
