@@ -80,7 +80,7 @@ def _train(arguments: argparse.Namespace) -> None:
     if arguments.resume and arguments.run and arguments.variant and not folder.exists():
         print(f"note: {folder} is not there; a run is begun in it.")
     trained: list[pathlib.Path] = []
-    hosts = _hosts_of(arguments) or hosts_named()
+    hosts = hosts_named(arguments.coordinator, arguments.hosts, arguments.host)
     history = train(
         arguments.variant,
         arguments.data,
@@ -105,19 +105,6 @@ def _train(arguments: argparse.Namespace) -> None:
         print(f"Trained {run.variant_name} for {done}.")
     else:
         print(f"{run.variant_name} was trained already for {done}; a larger --epochs trains it on.")
-
-
-def _hosts_of(arguments: argparse.Namespace) -> Any:
-    """The hosts that options name, None for none."""
-    named = arguments.coordinator, arguments.hosts, arguments.host
-    if named == (None, None, None):
-        return None
-    from preprocess.utils.quiet import import_keras
-
-    import_keras()
-    from cvae.training.hosts import Hosts
-
-    return Hosts.of(*named)
 
 
 def _add_out(parser: Any, name: str) -> None:

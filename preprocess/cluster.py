@@ -16,7 +16,6 @@ from preprocess.utils.errors import UserError, first_line
 from preprocess.utils.parallel import available_cores
 from preprocess.utils.places import is_remote
 
-AUTO = "auto"
 # Shards under way, a core: enough that none waits.
 AHEAD = 2
 # How often the same work may be lost: more than that is no machine's end but the work's own fault, or a machine's on

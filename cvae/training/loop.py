@@ -6,7 +6,7 @@ import functools
 import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from cvae.keras_files import LAST
 from cvae.log import Row
@@ -63,51 +63,60 @@ def train(
     """
     folder = pathlib.Path(folder)
     prompts = [prompts] if isinstance(prompts, str) else list(prompts or ())
-    given, devices = dict(given or {}), str(devices)
-    options = variant_name, data, given, prompts, devices
+    asked = Asked(variant_name, data, dict(given or {}), prompts, str(devices))
     if hosts is None:
         hosts = hosts_named()
     if not hosts:
-        return _train(folder, *options, resume, overwrite, on_epoch)
+        return _train(folder, asked, resume, overwrite, on_epoch)
     import_keras()
     from cvae.training.hosts import joined
 
-    begin = functools.partial(_begin, folder, *options, resume, overwrite)
+    begin = functools.partial(_begin, folder, asked, resume, overwrite)
     with joined(hosts, folder, begin) as place:
         # What was begun is there by now.
-        return _train(place, *options, True, False, on_epoch, hosts)
+        return _train(place, asked, True, False, on_epoch, hosts)
 
 
-def hosts_named() -> Any:
-    """The hosts that Keras' variables name; None for one alone."""
-    if not any(name.startswith("KERAS_DISTRIBUTION_") for name in os.environ):
+def hosts_named(coordinator: str | None = None, count: int | None = None, number: int | None = None) -> Any:
+    """The `cvae.training.hosts.Hosts` that options or else Keras' variables name; None for one alone.
+
+    Without Keras, which takes seconds to import, where nothing is named.
+    """
+    named = coordinator, count, number
+    if named == (None, None, None) and not any(name.startswith("KERAS_DISTRIBUTION_") for name in os.environ):
         return None
     import_keras()
     from cvae.training.hosts import Hosts
 
-    return Hosts.of()
+    return Hosts.of(*named)
 
 
-def _begin(folder, variant_name, data, given, prompts, devices, resume, overwrite, _) -> None:
+class Asked(NamedTuple):
+    """What is to be trained on what, and how, as `train` was given it."""
+
+    variant_name: str | None
+    data: str | pathlib.Path | None
+    given: dict[str, Any]
+    prompts: list[str]
+    devices: str
+
+
+def _begin(folder: pathlib.Path, asked: Asked, resume: bool, overwrite: bool, _: None) -> None:
     """What comes before the model."""
     with contextlib.ExitStack() as held:
-        _open(held, folder, variant_name, data, given, prompts, devices, resume, overwrite)
+        _open(held, folder, asked, resume, overwrite)
 
 
 def _train(
     folder: pathlib.Path,
-    variant_name: str | None,
-    data: str | pathlib.Path | None,
-    given: Mapping[str, Any],
-    prompts: Sequence[str],
-    devices: str,
+    asked: Asked,
     resume: bool,
     overwrite: bool,
     on_epoch: Callable[[pathlib.Path], Any] | None,
     hosts: Any = None,
 ) -> list[Row]:
     with contextlib.ExitStack() as held:
-        task, run, bar = _open(held, folder, variant_name, data, given, prompts, devices, resume, overwrite)
+        task, run, bar = _open(held, folder, asked, resume, overwrite)
         import_keras().utils.set_random_seed(task.settings.seed)
         if hosts:
             task.share = hosts.number, hosts.count
@@ -116,7 +125,7 @@ def _train(
         held.enter_context(on_devices(task.devices, task.settings.batch_size, task.shares_batches))
         model, history = load_last(run, task) if (folder / LAST).is_file() else (task.build(), [])
         trained = dataclasses.replace(task.settings, precision=model.dtype_policy.name)
-        if given.get("precision") not in (None, trained.precision):
+        if asked.given.get("precision") not in (None, trained.precision):
             raise UserError(f"{run} was trained with precision: {trained.precision}; leave --precision out.")
         run.update(settings=dataclasses.asdict(trained), data=task.config["data"])
         bar.initial = bar.n = bar.last_print_n = len(history) * task.steps
@@ -128,24 +137,16 @@ def _train(
 
 
 def _open(
-    held: contextlib.ExitStack,
-    folder: pathlib.Path,
-    variant_name: str | None,
-    data: str | pathlib.Path | None,
-    given: Mapping[str, Any],
-    prompts: Sequence[str],
-    devices: str,
-    resume: bool,
-    overwrite: bool,
+    held: contextlib.ExitStack, folder: pathlib.Path, asked: Asked, resume: bool, overwrite: bool
 ) -> tuple[Task, Run, Any]:
     """Opens or makes a run folder and does what comes before the model. Returns (task, run, progress bar)."""
-    task, begun = open_training(variant_name, data, folder, given, resume, overwrite)
-    if prompts:
+    task, begun = open_training(asked.variant_name, asked.data, folder, asked.given, resume, overwrite)
+    if asked.prompts:
         if task.variant.condition_prompts is None:
             raise UserError(f"a {task.variant_name} takes no prompts; leave --prompts out.")
-        check_prompts(prompts)
-        task.prompts = tuple(prompts)
-    task.devices = devices
+        check_prompts(asked.prompts)
+        task.prompts = tuple(asked.prompts)
+    task.devices = asked.devices
     task.check_data()
     if not begun:
         task.check_options()
@@ -217,10 +218,6 @@ def _fit(
     from cvae.training.devices import shared_equally
 
     settings, interrupt = task.settings, Interrupt()
-    training = task.dataset("train", first_epoch=len(history))
-    validation = shared_equally(task.dataset("val")) if task.validates else None
-    if hosts:
-        training, validation = hosts.part(training, settings.batch_size), validation and hosts.part(validation)
     callbacks = [
         interrupt,
         SeedByEpoch(settings.seed),
@@ -238,6 +235,10 @@ def _fit(
         callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: on_epoch(run.folder)))
     try:
         with interrupt.watched():
+            training = task.dataset("train", first_epoch=len(history))
+            validation = shared_equally(task.dataset("val")) if task.validates else None
+            if hosts:
+                training, validation = hosts.part(training, settings.batch_size), validation and hosts.part(validation)
             model.fit(
                 training,
                 validation_data=validation,

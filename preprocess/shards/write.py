@@ -154,9 +154,9 @@ def _finish(out, manifest, index, shards, describe, left_out):
                 yield photo
 
     counts = {split: sum(done[name]["count"] for name in shards if name.startswith(split)) for split in SPLITS}
-    caption_counts = _count_captions(kept(), manifest["settings"].get("validation_share", VALIDATION_SHARE))
+    left, caption_counts = _count(kept(), manifest["settings"].get("validation_share", VALIDATION_SHARE))
     written = sum(counts.values())
-    if not written == sum(1 for _ in kept()) == len(index) - len(rejected):
+    if not written == left == len(index) - len(rejected):
         raise RuntimeError(f"of {len(index)} photographs {counts} were written and {len(rejected)} rejected")
     describe(kept())
     manifest |= {
@@ -170,11 +170,13 @@ def _finish(out, manifest, index, shards, describe, left_out):
     return manifest
 
 
-def _count_captions(photos, validation_share):
-    counts = dict.fromkeys(SPLITS, 0)
+def _count(photos, validation_share):
+    """How many photographs there are, and how many captions of each split."""
+    total, captions = 0, dict.fromkeys(SPLITS, 0)
     for photo in photos:
-        counts[split_of(photo.image_id, validation_share)] += len(photo.captions)
-    return counts
+        total += 1
+        captions[split_of(photo.image_id, validation_share)] += len(photo.captions)
+    return total, captions
 
 
 def write_photos(

@@ -5,10 +5,9 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from preprocess.shards.decode import ENDINGS, UNREAD_ENDINGS, BadImage
+from preprocess.shards.decode import ENDINGS, UNREAD_ENDINGS
 from preprocess.sources.captions import usable
-from preprocess.sources.photo import Photo, Source, number_of
-from preprocess.sources.zips import MAX_FILE_SIZE
+from preprocess.sources.photo import MAX_FILE_SIZE, Photo, Source, check_file_size, number_of
 from preprocess.utils.errors import UserError
 from preprocess.utils.load import decode_text, parse_json, read_table
 from preprocess.utils.places import files_in, is_remote, open_place, to_place
@@ -63,8 +62,7 @@ class FolderSource(Source):
     def read(self, member: str) -> bytes:
         with open_place(self.folder / member, whole=True) as file:
             data = file.read(MAX_FILE_SIZE + 1)
-        if len(data) > MAX_FILE_SIZE:
-            raise BadImage(f"larger than {MAX_FILE_SIZE // 10**6} MB")
+        check_file_size(len(data))
         return data
 
     def _member(self, place):

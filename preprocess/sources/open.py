@@ -10,21 +10,21 @@ from preprocess.shards.decode import BadImage
 from preprocess.shards.images import square_jpegs
 from preprocess.sources.folder import FolderSource
 from preprocess.sources.parquet import ParquetSource
-from preprocess.sources.photo import Photo, Source
+from preprocess.sources.photo import Archive, Photo
 from preprocess.sources.webdataset import TarSource
-from preprocess.sources.zips import ZipSource
+from preprocess.sources.zips import ZipArchive
 from preprocess.utils.errors import UserError, first_line
 from preprocess.utils.places import is_remote
 
 # Before a read of another machine's file is tried again: one in a million fails.
 PAUSES_S = (1, 10)
-KINDS: dict[str, Any] = {"zip": ZipSource, "folder": FolderSource, "tar": TarSource, "parquet": ParquetSource}
+KINDS: dict[str, Any] = {"zip": ZipArchive, "folder": FolderSource, "tar": TarSource, "parquet": ParquetSource}
 
 
 # Of one file and the next in a worker process: photographs come in the order of their files.
 @functools.lru_cache(maxsize=2)
-def open_source(kind: str, archive: str) -> Source:
-    """The source of some photographs, opened once in a process."""
+def open_source(kind: str, archive: str) -> Archive:
+    """The archive of some photographs, opened once in a process."""
     return KINDS[kind](archive)
 
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
+from preprocess.shards.decode import BadImage
 from preprocess.sources.captions import caption_field
 from preprocess.utils.errors import UserError
 from preprocess.utils.types import PathLike
@@ -32,8 +33,33 @@ def number_of(key: Key) -> int:
     return int.from_bytes(hashlib.sha256(str(key).encode(errors="surrogatepass")).digest()[:8], "big") >> 1
 
 
-class Source(abc.ABC):
-    """One file or folder of photographs.
+# COCO's largest is under 1 MB; a file may claim far less than it unpacks to.
+MAX_FILE_SIZE = 200 * 10**6
+
+
+def check_file_size(size: int) -> None:
+    """Raises `BadImage` for an image's file of too many bytes."""
+    if size > MAX_FILE_SIZE:
+        raise BadImage(f"larger than {MAX_FILE_SIZE // 10**6} MB")
+
+
+class Archive(abc.ABC):
+    """One file or folder of images, of which each can be read."""
+
+    @abc.abstractmethod
+    def read(self, member: str) -> bytes:
+        """An image's bytes.
+
+        Args:
+            member: of a `Photo`.
+
+        Raises:
+            BadImage: it cannot be read, by a fault of the image's own.
+        """
+
+
+class Source(Archive):
+    """An archive that has its images' captions too.
 
     Attributes:
         left_out: [(name, reason)] of captions and images that cannot be used, once `photos` has ended.
@@ -64,15 +90,4 @@ class Source(abc.ABC):
 
         Raises:
             UserError: the source cannot be read, or holds none.
-        """
-
-    @abc.abstractmethod
-    def read(self, member: str) -> bytes:
-        """An image's bytes.
-
-        Args:
-            member: of a `Photo`.
-
-        Raises:
-            BadImage: it cannot be read, by a fault of the image's own.
         """

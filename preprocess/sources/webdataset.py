@@ -5,10 +5,9 @@ import tarfile
 from collections.abc import Iterator
 from typing import Any
 
-from preprocess.shards.decode import ENDINGS, UNREAD_ENDINGS, BadImage
+from preprocess.shards.decode import ENDINGS, UNREAD_ENDINGS
 from preprocess.sources.captions import usable
-from preprocess.sources.photo import ROWS_BITS, Photo, Source, number_of
-from preprocess.sources.zips import MAX_FILE_SIZE
+from preprocess.sources.photo import ROWS_BITS, Photo, Source, check_file_size, number_of
 from preprocess.utils.errors import UserError, first_line
 from preprocess.utils.load import decode_text, parse_json
 from preprocess.utils.places import open_place
@@ -32,24 +31,28 @@ class TarSource(Source):
             name = f"{label}/{key}"
             image = next((info for ending, info in files.items() if f".{ending}" in ENDINGS + UNREAD_ENDINGS), None)
             texts = usable(name, self._captions(name, files, caption_field), self.left_out)
-            if image is None and texts and not any(map(_looks_like_image, files.values())):
-                self.left_out.append((name, "captions without an image"))
-            elif image is not None and not texts:
+            if image is None:
+                self._leave_out(label, name, files, texts)
+            elif not texts:
                 self.bare += 1
-            elif image is None and (other := next(filter(_looks_like_image, files.values()), None)):
-                self.left_out.append((f"{label}/{other.name}", "its name has a dot before its ending's"))
-            elif image is not None:
+            else:
                 yield Photo(
                     (number_of(label) >> ROWS_BITS << ROWS_BITS) + number,
                     f"{image.offset_data}+{image.size}", texts, str(self.archive), (), f"{label}/{image.name}", "tar",
                     (image.mtime,),
                 )  # fmt: skip
 
+    def _leave_out(self, label, name, files, texts):
+        """Says why files that are no photograph of this kind are not used, where they seem meant to be one."""
+        if other := next(filter(_looks_like_image, files.values()), None):
+            self.left_out.append((f"{label}/{other.name}", "its name has a dot before its ending's"))
+        elif texts:
+            self.left_out.append((name, "captions without an image"))
+
     def read(self, member: str) -> bytes:
         self.file = self.file or open_place(self.archive)
         start, size = map(int, member.split("+"))
-        if size > MAX_FILE_SIZE:
-            raise BadImage(f"larger than {MAX_FILE_SIZE // 10**6} MB")
+        check_file_size(size)
         self.file.seek(start)
         return self.file.read(size)
 

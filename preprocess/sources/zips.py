@@ -4,18 +4,16 @@ import pathlib
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from preprocess.shards.decode import ENDINGS, UNREAD_ENDINGS, BadImage
-from preprocess.sources.photo import Photo, Source
+from preprocess.sources.photo import Archive, check_file_size
 from preprocess.utils.errors import UserError, first_line
 from preprocess.utils.places import is_file, open_place, to_place
 from preprocess.utils.types import PathLike
 
 ENCRYPTED, IN_UTF8 = 0x1, 0x800
-# COCO's largest is under 1 MB; a member may claim far less than it unpacks to, but zipfile stops at its claim.
-MAX_FILE_SIZE = 200 * 10**6
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 # The record at a zip's end, and how far from the end it begins at most.
 END, END_SIZE, END_COMMENT = b"PK\x05\x06", 22, 65_535
@@ -120,19 +118,15 @@ def _is_image(info: zipfile.ZipInfo) -> bool:
     return not info.is_dir() and not extra and name.lower().endswith(ENDINGS + UNREAD_ENDINGS)
 
 
-class ZipSource(Source):
+class ZipArchive(Archive):
     """Images in a zip; which of them there are, and their captions, its data set's own file says."""
 
     def __init__(self, archive: PathLike) -> None:
-        super().__init__()
         self.archive = zipfile.ZipFile(open_place(archive))
 
-    def photos(self, label: str, caption_field: str | None = None) -> Iterator[Photo]:
-        raise NotImplementedError("a zip's captions lie elsewhere: see preprocess.coco and preprocess.celeba")
-
     def read(self, member: str) -> bytes:
-        if self.archive.getinfo(member).file_size > MAX_FILE_SIZE:
-            raise BadImage(f"larger than {MAX_FILE_SIZE // 10**6} MB")
+        # zipfile stops at what a member claims.
+        check_file_size(self.archive.getinfo(member).file_size)
         try:
             return self.archive.read(member)
         # What a damaged member makes zipfile and its decompressors raise, for the most part.

@@ -1,96 +1,19 @@
-"""The same images in every kind of source, and what is wrong with some."""
+"""Images of one's own, from every kind of source, and what is wrong with some."""
 
-import contextlib
 import csv
-import functools
-import http.server
-import io
 import json
 import re
-import tarfile
-import threading
 
 import pytest
 
 from offline_preprocess import describe
 from preprocess.shards.records import SPLITS, captions_of, read_shard, shard_paths
 from preprocess.sources.build import preprocess_images
+from preprocess.sources.open import open_source, prepare
+from preprocess.sources.photo import Photo
 from preprocess.utils.errors import UserError
 from tests.helpers import command, noise_jpeg
-
-CAPTIONS = {"1.jpg": ["a cow", "a brown cow"], "sub/2.png": ["two sheep"], "3.jpg": ["a train"]}
-
-
-def png():
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.new("RGB", (30, 40), "green").save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-IMAGES = {"1.jpg": noise_jpeg(), "sub/2.png": png(), "3.jpg": noise_jpeg()}
-
-
-def write_images(folder, more=()):
-    for name, data in {**IMAGES, **dict(more)}.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    return folder
-
-
-def write_list(folder, rows):
-    (folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
-    return folder
-
-
-def listed(folder, captions=CAPTIONS, field="caption"):
-    return write_list(write_images(folder), [{"file_name": name, field: texts} for name, texts in captions.items()])
-
-
-def beside(folder):
-    for name, texts in CAPTIONS.items():
-        (write_images(folder) / name).with_suffix(".txt").write_text("\n".join(texts))
-    return folder
-
-
-def in_csv(folder):
-    rows = [("file_name", "text"), *((name, texts[0]) for name, texts in CAPTIONS.items())]
-    (write_images(folder) / "metadata.csv").write_text("\n".join(",".join(row) for row in rows))
-    return folder
-
-
-def write_tar(path, files):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w") as tar:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return path
-
-
-def in_tar(folder):
-    files = {}
-    for name, texts in CAPTIONS.items():
-        key = name.rpartition(".")[0]
-        files |= {name: IMAGES[name], f"{key}.txt": texts[0].encode(), f"{key}.json": json.dumps({"sha": 1}).encode()}
-    write_tar(folder / "00000.tar", files)
-    (folder / "00000.parquet").write_bytes(b"img2dataset's own list, which is not read")
-    return folder
-
-
-def in_parquet(folder):
-    parquet = pytest.importorskip("pyarrow.parquet")
-    import pyarrow
-
-    folder.mkdir()
-    table = {"image": [{"bytes": IMAGES[name], "path": name} for name in CAPTIONS], "caption": list(CAPTIONS.values())}
-    parquet.write_table(pyarrow.table(table), folder / "train-00000.parquet", row_group_size=2)
-    return folder
-
-
-SOURCES = {"list": listed, "csv": in_csv, "beside": beside, "tar": in_tar, "parquet": in_parquet}
+from tests.preprocess.sources.written import SOURCES, in_tar, listed, write_images, write_list, write_tar
 
 
 def records_in(out):
@@ -212,9 +135,6 @@ def test_archives_beside_images_are_refused_and_names_of_any_bytes_read(tmp_path
 
 
 def test_a_source_that_is_lost_on_the_way_rejects_no_image(tmp_path):
-    from preprocess.sources.open import open_source, prepare
-    from preprocess.sources.photo import Photo
-
     for kind in ("tar", "parquet", "zip"):
         open_source.cache_clear()
         with pytest.raises(FileNotFoundError):
@@ -311,102 +231,6 @@ def test_an_image_that_changed_is_not_taken_for_the_old_one(tmp_path):
     (folder / "sub" / "2.png").write_bytes(noise_jpeg())
     with pytest.raises(UserError, match="made with other settings .photos"):
         preprocess_images([folder], tmp_path / "out", sizes=(64,))
-
-
-class RangeServer(http.server.SimpleHTTPRequestHandler):
-    """Serves files and parts of files, and counts what it sends."""
-
-    sent = 0
-
-    def do_HEAD(self):
-        self._send(body=False)
-
-    def do_GET(self):
-        self._send(body=True)
-
-    def _send(self, body):
-        path = self.translate_path(self.path)
-        try:
-            with open(path, "rb") as file:
-                data = file.read()
-        except OSError:
-            self.send_error(404)
-            return
-        wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
-        start, end = map(int, wanted.groups()) if wanted else (0, len(data) - 1)
-        part = data[start : end + 1]
-        self.send_response(206 if wanted else 200)
-        if wanted:
-            self.send_header("Content-Range", f"bytes {start}-{start + len(part) - 1}/{len(data)}")
-        self.send_header("Accept-Ranges", "bytes")
-        self.send_header("Content-Length", str(len(part)))
-        self.end_headers()
-        if not body:
-            return
-        type(self).sent += len(part)
-        # A reader that has enough hangs up.
-        with contextlib.suppress(ConnectionError):
-            self.wfile.write(part)
-
-    def log_message(self, *arguments):
-        pass
-
-
-@pytest.fixture
-def server(tmp_path):
-    pytest.importorskip("aiohttp")
-    handler = functools.partial(RangeServer, directory=str(tmp_path))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as found:
-        threading.Thread(target=found.serve_forever, daemon=True).start()
-        RangeServer.sent = 0
-        yield f"http://127.0.0.1:{found.server_port}"
-        found.shutdown()
-
-
-def test_of_a_remote_zip_only_the_directory_and_the_chosen_are_read(server, tmp_path):
-    from preprocess.coco.build import preprocess_coco
-    from tests.helpers import write_coco
-
-    files = {f"{number:03d}.jpg": noise_jpeg() + bytes(2_000_000) for number in range(10)}
-    captions = {name: ["a cow" if name == "004.jpg" else "a train"] for name in files}
-    zip_path = write_coco(tmp_path / "coco", files, captions)
-    preprocess_coco(f"{server}/coco/train2017.zip", tmp_path / "far", sizes=(64,))
-    assert RangeServer.sent < 2 * len(noise_jpeg()) + 3_000_000 < zip_path.stat().st_size / 5
-    preprocess_coco(zip_path, tmp_path / "near", sizes=(64,))
-    near, far = ({path.name: path.read_bytes() for path in (tmp_path / n).iterdir()} for n in ("near", "far"))
-    assert near == far
-
-
-@pytest.mark.parametrize("kind", ["tar", "parquet"])
-def test_remote_sources_give_what_they_give_here(kind, server, tmp_path):
-    folder = SOURCES[kind](tmp_path / "mine")
-    name = next(path.name for path in folder.iterdir() if path.suffix == f".{kind}")
-    preprocess_images([f"{server}/mine/{name}"], tmp_path / "far", sizes=(64,))
-    preprocess_images([folder / name], tmp_path / "near", sizes=(64,))
-    near, far = ({path.name: path.read_bytes() for path in (tmp_path / n).iterdir()} for n in ("near", "far"))
-    assert near == far
-
-
-def test_a_folder_at_an_address_is_listed_and_read(tmp_path):
-    upath = pytest.importorskip("upath")
-    folder = listed(tmp_path / "mine")
-    for path in folder.rglob("*"):
-        if path.is_file():
-            place = upath.UPath("memory://bucket/mine") / path.relative_to(folder).as_posix()
-            place.write_bytes(path.read_bytes())
-    from preprocess.sources.folder import FolderSource
-
-    source = FolderSource("memory://bucket/mine")
-    photos = list(source.photos("mine"))
-    assert {photo.name: list(photo.captions) for photo in photos} == {f"mine/{n}": t for n, t in CAPTIONS.items()}
-    assert all(source.read(photo.member) == IMAGES[photo.name.removeprefix("mine/")] for photo in photos)
-
-
-def test_what_is_not_at_an_address_is_a_sentence(server, tmp_path):
-    with pytest.raises(UserError, match="0.tar not found"):
-        preprocess_images([f"{server}/0.tar"], tmp_path / "out")
-    with pytest.raises(UserError, match="nowhere://a/b.tar cannot be opened .*; name a file, a folder or an address"):
-        preprocess_images(["nowhere://a/b.tar"], tmp_path / "out")
 
 
 def test_the_command_takes_a_folder_of_images(tmp_path):
