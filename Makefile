@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: help demo test test-slow test-colab notebooks lint publish clean
+.PHONY: help demo app test test-slow test-app test-colab notebooks lint publish clean
 
 help:  ## lists what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -19,7 +19,16 @@ $(VENV)/installed: requirements.txt pyproject.toml
 
 # What only some users need, and the tests.
 $(VENV)/extras: $(VENV)/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[sources,cluster]"
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[app,sources,cluster]"
+	touch $@
+
+$(VENV)/app: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[app]"
+	touch $@
+
+# Drives a browser that is there, such as Debian's package chromium.
+$(VENV)/browser: $(VENV)/extras
+	$(BIN)/pip install --quiet --disable-pip-version-check playwright
 	touch $@
 
 SHEEP := "White sheep on a mountain under blue sky"
@@ -37,11 +46,17 @@ demo: $(VENV)/installed  ## installs and draws, then the whole job on drawn scen
 	$(BIN)/cvae generate --run $(DEMO)/run $(SHEEP) $(COWS)
 	$(BIN)/cvae gallery --run $(DEMO)/run
 
+app: $(VENV)/app  ## installs, then opens the page to draw on
+	$(BIN)/cvae app
+
 test: $(VENV)/extras  ## installs, then the tests that people run, 8 minutes on two cores at most
 	$(BIN)/python -m pytest tests/ -m "not slow"
 
 test-slow: $(VENV)/extras  ## the other tests
 	$(BIN)/python -m pytest tests/ -m slow
+
+test-app: $(VENV)/browser  ## the page, in Chromium, where that is installed
+	$(BIN)/python -m pytest tests/cvae/app
 
 test-colab:  ## the notebooks with the versions that Colab has; needs Python 3.13, as Colab's is
 	$(PYTHON313) -m venv .venv-colab

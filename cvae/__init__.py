@@ -2,7 +2,7 @@
 
 import cvae
 
-run = cvae.load_run("demo/run")
+run = cvae.load_preset("photographs-128")  # or cvae.load_run("demo/run")
 run.generate(["White sheep on a mountain under blue sky"], count=4, seed=0).save("pictures")
 
 Errors that a user can cause are `UserError`s; their messages name options as the command line does, `--best-of` for
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cvae.sampling.pictures import Pictures
 
 __version__ = "0.2.0"
-__all__ = ["generate", "load_run", "train"]
+__all__ = ["generate", "load_preset", "load_run", "train"]
 
 
 def _find_sibling() -> None:
@@ -48,6 +48,22 @@ def load_run(folder: str | pathlib.Path) -> "Run":
     from cvae.runs import load_run
 
     return load_run(folder)
+
+
+def load_preset(name: str) -> "Run":
+    """Opens a preset, a run of somebody else's: a `cvae.runs.Run`, which generates and evaluates.
+
+    Args:
+        name: of one that comes along, see `cvae presets`; a folder; "hf://user/name" of the Hugging Face Hub; or the
+            address of a zip with its checksum, "https://host/name.zip#sha256=...". What is fetched is kept in the
+            user's cache, and no code of it is run.
+
+    Raises:
+        UserError: it is none, or cannot be fetched.
+    """
+    from cvae.runs import load_preset
+
+    return load_preset(name)
 
 
 def generate(

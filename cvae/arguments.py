@@ -43,8 +43,19 @@ def list_of(systems: Iterable[System]) -> str:
 
 
 def add_run(parser: Any, what: str = "run folder, such as runs/64-image") -> None:
-    """Adds --run."""
-    parser.add_argument("--run", required=True, help=what)
+    """Adds --run and --preset, of which one must be given; see `open_run`."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--run", help=what)
+    which.add_argument(
+        "--preset", metavar="NAME", help="in its place a model that comes along, see `cvae presets`, or hf://user/name"
+    )
+
+
+def open_run(arguments: argparse.Namespace) -> Any:
+    """The `cvae.runs.Run` that --run or --preset names."""
+    from cvae.runs import load_preset, load_run
+
+    return load_run(arguments.run) if arguments.preset is None else load_preset(arguments.preset)
 
 
 def add_settings(parser: Any) -> None:
@@ -77,7 +88,7 @@ def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def check_not_empty(arguments: argparse.Namespace) -> None:
     """Raises a UserError for a file or folder whose name is empty, as a shell's unset variable is."""
-    for name in ("run", "data", "out", "clip", "autoencoder", "init"):
+    for name in ("run", "preset", "data", "out", "clip", "autoencoder", "init"):
         if getattr(arguments, name, None) == "":
             raise UserError(f"--{name} is empty; name something, or leave it out.")
 

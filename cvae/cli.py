@@ -16,9 +16,11 @@ from cvae.arguments import (
     given_options,
     given_settings,
     list_of,
+    open_run,
     read_prompts,
 )
 from cvae.cli_measuring import COMMANDS as MEASURING
+from cvae.cli_sharing import COMMANDS as SHARING
 from cvae.registry import find_systems, systems_with, variants_with
 from preprocess.utils.command import leave, place_name, run_command
 from preprocess.utils.errors import counted
@@ -127,9 +129,7 @@ def _add_generate(commands: Any) -> None:
 
 
 def _generate(arguments: argparse.Namespace) -> None:
-    from cvae.runs import load_run
-
-    run = load_run(arguments.run)
+    run = open_run(arguments)
     out, options = _output(arguments.out), given_options(arguments, "generate")
     pictures = run.generate(arguments.prompts, arguments.count, arguments.seed, **options)
     path = _save(pictures, out, run, "generated")
@@ -163,9 +163,7 @@ def _add_image_commands(commands: Any) -> None:
 
 
 def _run_image_command(arguments: argparse.Namespace) -> None:
-    from cvae.runs import load_run
-
-    run, name = load_run(arguments.run), arguments.command
+    run, name = open_run(arguments), arguments.command
     out = _output(arguments.out)
     pictures = run.call(name, arguments.image, **given_options(arguments, name))
     path = _save(pictures, out, run, name)
@@ -182,7 +180,7 @@ def _variants(arguments: argparse.Namespace) -> None:
     print(list_of(find_systems()))
 
 
-COMMANDS = (_add_train, _add_variants, _add_generate, _add_image_commands, *MEASURING)
+COMMANDS = (_add_train, _add_variants, _add_generate, _add_image_commands, *MEASURING, *SHARING)
 
 
 def build_parser() -> argparse.ArgumentParser:

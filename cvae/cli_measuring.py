@@ -3,7 +3,15 @@
 import argparse
 from typing import Any
 
-from cvae.arguments import add_options, add_run, add_settings, defaults_of, given_options, given_settings
+from cvae.arguments import (
+    add_options,
+    add_run,
+    add_settings,
+    defaults_of,
+    given_options,
+    given_settings,
+    open_run,
+)
 from cvae.registry import find_systems, systems_with, variants_with
 from preprocess.utils.command import place_name
 from preprocess.utils.errors import counted
@@ -24,9 +32,7 @@ def _add_evaluate(commands: Any) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    from cvae.runs import load_run
-
-    run = load_run(arguments.run)
+    run = open_run(arguments)
     options = given_options(arguments, "evaluate")
     report = run.evaluate(arguments.data, arguments.count, arguments.seed, **options)
     print(report)
@@ -76,10 +82,8 @@ def _add_nearest(commands: Any) -> None:
 
 
 def _nearest(arguments: argparse.Namespace) -> None:
-    from cvae.runs import load_run
-
     options = given_options(arguments, "nearest")
-    run = load_run(arguments.run)
+    run = open_run(arguments)
     report = run.call("nearest", arguments.images, arguments.data, arguments.count, arguments.seed, **options)
     print(report)
     print(f"Compared with what {run} was trained on: {report.place}.")
@@ -126,9 +130,8 @@ def _add_gallery(commands: Any) -> None:
 
 def _gallery(arguments: argparse.Namespace) -> None:
     from cvae.pasture.gallery import JUDGED_PICTURES, format_table, make_gallery
-    from cvae.runs import load_run
 
-    table, out = make_gallery(load_run(arguments.run), arguments.out, arguments.seed, arguments.clip)
+    table, out = make_gallery(open_run(arguments), arguments.out, arguments.seed, arguments.clip)
     print(format_table(table))
     print(
         f"{table['all']['right']:.1%} of attributes right in {JUDGED_PICTURES} pictures a prompt, of combinations "

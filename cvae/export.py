@@ -1,6 +1,8 @@
 """Makes of a run one that comes with the package: `python -m cvae.export --run RUN --name NAME`."""
 
 import argparse
+import pathlib
+from typing import Any
 
 from cvae.keras_files import BEST, save_in_half
 from cvae.log import write_log
@@ -30,9 +32,21 @@ def export(run: Run, name: str) -> None:
     with atomic_path(folder / BEST) as partial:
         save_in_half(run.find_model(), partial)
     write_log(folder, run.log())
-    # Nor has anybody the run that it began with.
-    options = {name: value for name, value in run.config.get("options", {}).items() if name != "init"}
-    write_json(folder / CONFIG, run.config | {"data": DATA, "options": options})
+    write_json(folder / CONFIG, shared_config(run.config))
+
+
+def shared_config(config: dict[str, Any]) -> dict[str, Any]:
+    """A run.json without names of this machine's files: of the data's folder, of an encoder's file, of an --init."""
+    data = config["data"] or ""
+    shared = {name: value.replace(data, DATA) if data and isinstance(value, str) else value
+              for name, value in config.items()}  # fmt: skip
+    shared["data"] = DATA
+    if "options" in config:
+        shared["options"] = {name: value for name, value in config["options"].items() if name != "init"}
+    if pathlib.Path(str(config.get("clip_spec", "")).split(":")[0]).is_absolute():
+        # Whoever has it names it with --clip.
+        shared["clip_spec"] = pathlib.Path(config["clip_spec"]).name
+    return shared
 
 
 def main() -> None:
@@ -42,7 +56,7 @@ def main() -> None:
     parser.add_argument("--name", required=True, help="of what comes of it, such as photographs-64")
     arguments = parser.parse_args()
     export(Run(arguments.run), arguments.name)
-    print(f"Wrote {FOLDER / arguments.name}; write its card.md.")
+    print(f"Wrote {FOLDER / arguments.name}; write its card.md and about.json.")
 
 
 if __name__ == "__main__":

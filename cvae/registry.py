@@ -119,6 +119,7 @@ class System:
             "evaluate": (run, data, count, seed, **options) -> `cvae.evaluation.report.Report`,
             "nearest": (run, images, data, count, seed, **options) -> `Report`, and
             "compare": (data, out, given, **options) -> `Report`, `given` as `cvae.training.loop.train` takes it.
+        prompts: a reference to the prompts that show what it draws, a sequence of texts.
         image_commands: {name: (the function behind it, its help)} of commands on an image, such as "edit":
             (run, image, **options) -> `Pictures`. Where several systems have one of a name, the first's help stands.
         options: {command: the `Option`s that it has for this system}.
@@ -129,6 +130,7 @@ class System:
     variants: Mapping[str, Variant]
     models: tuple[str, ...]
     commands: Mapping[str, str]
+    prompts: str = "cvae.sampling.prompts:PROMPTS"
     image_commands: Mapping[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
     options: Mapping[str, tuple[Option, ...]] = dataclasses.field(default_factory=dict)
 

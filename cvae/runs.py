@@ -19,7 +19,8 @@ from typing import Any
 
 from cvae.keras_files import BEST, LAST, load_keras, train_anew
 from cvae.log import LOG, Row, best_epoch, read_log
-from cvae.presets import find_preset, preset_names
+from cvae.presets import FOLDER, find_preset, is_address, preset_names
+from cvae.presets.fetch import KINDS, fetch_preset, name_of
 from cvae.registry import System, resolve, system_of
 from cvae.run_files import Config, EmbeddedConfig
 from preprocess.embedding.process import EncoderRecord
@@ -38,22 +39,21 @@ class Run:
     """A run folder, opened once and handed on.
 
     Args:
-        folder: the folder; or, where there is none of that name, the name of a run that comes with the package.
+        folder: the folder; or, where there is none of that name, the name of a run that comes with the package; or the
+            address of one elsewhere, see `cvae.presets.fetch.fetch_preset`, which is fetched the first time.
 
     Attributes:
         folder: its path. output: where what it draws and measures is kept, the same but for a run that comes with the
-            package.
+            package or from elsewhere.
         config: what run.json holds. variant_name, variant, system: what was trained.
 
     Raises:
-        UserError: the folder is not a run.
+        UserError: the folder is not a run, or one elsewhere cannot be fetched.
     """
 
     def __init__(self, folder: str | pathlib.Path) -> None:
-        self.folder = self.output = pathlib.Path(folder)
-        if not self.folder.exists() and (preset := find_preset(str(self.folder))):
-            self.folder, self.output = preset, pathlib.Path("runs", preset.name)
-        self.name = str(folder)
+        self.folder, self.output = _places_of(str(folder))
+        self.name = self.folder.name if self.folder.parent == FOLDER else str(folder)
         self.config = _read_config(self.folder)
         self.variant_name: str = self.config["variant"]
         self.system: System = system_of(self.variant_name)
@@ -246,6 +246,32 @@ def load_run(folder: str | pathlib.Path) -> Run:
         UserError: it is none.
     """
     return Run(folder)
+
+
+def load_preset(name: str) -> Run:
+    """Opens a preset: one that comes with the package, or a folder or an address, as `Run` takes them.
+
+    Raises:
+        UserError: it is none.
+    """
+    if preset := find_preset(name):
+        # Even where a folder has that name.
+        return Run(preset)
+    if not is_address(name) and not pathlib.Path(name).exists():
+        known = ", ".join(preset_names())
+        raise UserError(f"there is no preset {name}; choose one of {known}, or write {KINDS}.")
+    return Run(name)
+
+
+def _places_of(name: str) -> tuple[pathlib.Path, pathlib.Path]:
+    """The folder of a run, and that of what is drawn with it."""
+    if is_address(name):
+        return fetch_preset(name), pathlib.Path("runs", name_of(name))
+    folder = pathlib.Path(name)
+    preset = find_preset(folder.name if folder.parent == FOLDER else name)
+    if preset and (preset == folder or not folder.exists()):
+        return preset, pathlib.Path("runs", preset.name)
+    return folder, folder
 
 
 def is_run(folder: pathlib.Path) -> bool:

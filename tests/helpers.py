@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import textwrap
@@ -55,6 +56,13 @@ def run_on_jax(monkeypatch, code):
     lines = "import numpy as np, keras\nassert keras.backend.backend() == 'jax'"
     process = command("-c", f"{lines}\n{textwrap.dedent(code)}")
     assert process.returncode == 0, process.stderr
+
+
+def free_port():
+    """A port of this machine that nobody listens at."""
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        return place.getsockname()[1]
 
 
 def start(*arguments):

@@ -1,12 +1,13 @@
 """From prompts to pictures, for every system that draws from prompts."""
 
 import concurrent.futures
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from cvae.runs import Run
-from cvae.sampling.draw import draw, keep_closest
+from cvae.sampling.draw import draw, keep_closest, noise_of
 from cvae.sampling.options import BEST_OF, MANY
 from cvae.sampling.pictures import Pictures
 from cvae.sampling.prompts import check_prompts
@@ -79,6 +80,29 @@ def draw_prompts(
         drawer = run.open_drawer(**options)
         bar.set_description("drawing", refresh=False)
         return draw(drawer, conditions, count, seed, bar.update)
+
+
+def draw_in_steps(run: Run, prompt: str, count: int, seed: int, **options: Any) -> Iterator[np.ndarray]:
+    """Draws pictures of a prompt, and yields what they are like after each step, where there are steps.
+
+    Args:
+        run: the run. prompt: a text. Others: see `generate`.
+
+    Yields:
+        float32 (count, size, size, 3) in [0, 1]; the last are those of `generate`, but for rounding.
+
+    Raises:
+        UserError: see `generate`.
+    """
+    check_request([prompt], count, seed)
+    run.find_model()
+    conditions = np.repeat(run.condition([prompt]), count, axis=0)
+    drawer = run.open_drawer(**options)
+    noise = noise_of(drawer, count, seed)
+    if hasattr(drawer, "draw_in_steps"):
+        yield from drawer.draw_in_steps(noise, conditions)
+    else:
+        yield np.asarray(drawer.draw(noise, conditions))
 
 
 def _draw_best(

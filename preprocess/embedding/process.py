@@ -96,6 +96,10 @@ class EncoderProcess:
             self._process.stdin.flush()
         return self._receive()
 
+    def has_ended(self) -> bool:
+        """Whether the process is gone."""
+        return self._process.poll() is not None
+
     def set_precision(self, precision: str) -> None:
         self.precision = precision
         self._call("set_precision", precision)

@@ -56,6 +56,7 @@ SYSTEM = System(
         "generate": "cvae.systems.digits.generate:generate",
         "evaluate": "cvae.systems.digits.evaluate:evaluate",
     },
+    prompts="cvae.systems.digits.generate:PROMPTS",
     options={
         "generate": (Option("labels", "the digits to draw, such as 3 7", nargs="+", metavar="DIGIT"),),
         "evaluate": (

@@ -12,6 +12,8 @@ from cvae.utils.arrays import in_batches, slerp
 from preprocess.mnist import IMAGE_SIZE, LABELS
 from preprocess.utils.errors import UserError, check_whole
 
+PROMPTS = tuple(map(str, range(LABELS)))
+
 
 def draw_labels(model: Any, labels: Iterable[int], count: int, seed: int) -> np.ndarray:
     """Draws `count` pictures for each label, from latents drawn from the label's posterior as in training.
@@ -58,7 +60,7 @@ def interpolate_labels(model: Any, corners: Sequence[int], size: int = 10) -> np
     return pictures.reshape(size, size, *pictures.shape[1:])
 
 
-def draw_strokes(strokes: Sequence[Sequence[tuple[float, float]]]) -> np.ndarray:
+def draw_strokes(strokes: Sequence[Sequence[Sequence[float]]]) -> np.ndarray:
     """A digit drawn by hand, as MNIST has them: strokes 2 to 3 px wide, scaled to 20 px, its mass in the middle.
 
     Args:

@@ -108,6 +108,7 @@ SYSTEM = System(
         "evaluate": "cvae.systems.faces.evaluate:evaluate",
         "compare": "cvae.systems.faces.compare:compare",
     },
+    prompts="cvae.systems.faces.conditions:PROMPTS",
     image_commands={"edit": ("cvae.systems.faces.edit:edit", "change attributes of a portrait")},
     options={
         "generate": (GUIDANCE, STEPS, CLIP),

@@ -58,7 +58,7 @@ def note_no_attributes(text: str) -> None:
 
 
 def condition_attributes(run: Run, attributes: np.ndarray, clip: str | None = None) -> np.ndarray:
-    """What a model is conditioned on for attributes float32 (n, 40) of 0 and 1: (n, c).
+    """What a model is conditioned on for attributes float32 (n, 40), 0 or 1 or between: (n, c).
 
     With "both" that is the attributes and the embedding of a sentence that describes them.
 
@@ -67,5 +67,5 @@ def condition_attributes(run: Run, attributes: np.ndarray, clip: str | None = No
     """
     if run.variant.condition == "attributes":
         return attributes
-    texts = run.encode_texts([describe(row) for row in attributes], clip)
+    texts = run.encode_texts([describe(row - 0.5) for row in attributes], clip)
     return np.concatenate([attributes, texts], axis=1)

@@ -1,6 +1,7 @@
 """A flow that draws with given options: guidance, steps and an embedding prior."""
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,10 @@ class FlowDrawer:
     def draw(self, noise: np.ndarray, texts: np.ndarray) -> np.ndarray:
         """Gives pictures, as `LatentFlow.draw`, for Gaussian noise (n, latent_dim) and texts' embeddings (n, d)."""
         return self.model.draw_embeddings(noise, self.guess(noise, texts), self.options)
+
+    def draw_in_steps(self, noise: np.ndarray, texts: np.ndarray) -> Iterator[np.ndarray]:
+        """As `draw`, yielding the pictures that each step leads to; the last are what is drawn."""
+        return self.model.draw_in_steps(noise, self.guess(noise, texts), self.options)
 
     def guess(self, noise: np.ndarray, texts: np.ndarray) -> np.ndarray:
         """The embeddings of images that the prior leads to, float32 (n, d)."""

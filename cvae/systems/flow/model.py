@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -168,6 +169,12 @@ class LatentFlow(RectifiedFlow):
         """As `draw`, for what `guess` gives."""
         noise = np.reshape(noise, (-1, *self.shape))
         return in_batches(lambda z, own: self.decode(self.sample(z, own, options or self.options)), noise, embeddings)
+
+    def draw_in_steps(self, noise: Tensor, embeddings: Tensor, options: Any = None) -> Iterator[np.ndarray]:
+        """As `draw_embeddings`, yielding after each step the pictures that it leads to; the last are what is drawn."""
+        noise = np.reshape(noise, (-1, *self.shape))
+        for z in self.sample_in_steps(noise, embeddings, options or self.options):
+            yield np.asarray(self.decode(z))
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

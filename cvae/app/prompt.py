@@ -1,0 +1,150 @@
+"""The tab "Prompt": a text, and pictures that appear while they are drawn."""
+
+import pathlib
+import random
+import tempfile
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from cvae.app.limits import (
+    LARGEST_SEED,
+    MOST_PICTURES,
+    MOST_STEPS,
+    ONE_AT_A_TIME,
+    checked_number,
+    checked_prompt,
+    spoken,
+    to_images,
+)
+from cvae.app.parts import gallery, seed_box, text_box
+from cvae.app.studio import Studio
+from cvae.registry import resolve
+from cvae.sampling.generate import draw_in_steps, draw_prompts
+from preprocess.utils.errors import UserError
+
+CHIPS = 6
+# Of pictures whose model has no guidance or steps, the sliders stay where they are and count for nothing.
+GUIDANCE, STEPS = 6.0, 8
+
+
+def chips_of(studio: Studio, name: str) -> list[list[str]]:
+    """Prompts that a model can draw, a row each."""
+    return [[prompt] for prompt in resolve(studio.run(name).system.prompts)[:CHIPS]]
+
+
+def has_guidance(run: Any) -> bool:
+    """Whether a run's pictures can be drawn with more or less guidance, and in steps."""
+    return run.system.has_option("generate", "guidance") and "guidance" not in run.variant.lacks
+
+
+def labelled(pictures: Any, facts: dict[str, Any]) -> list[Any]:
+    """Pictures as `PIL.Image`s, each with what it was drawn by, which a PNG keeps in its text fields."""
+    images = to_images(pictures)
+    for number, image in enumerate(images, 1):
+        image.info = {name: str(value) for name, value in (facts | {"picture": number}).items()}
+    return images
+
+
+def add(studio: Studio) -> None:
+    """Adds what the tab holds."""
+    import gradio as gr
+
+    names = studio.names_with("generate", prompts=True)
+    first = studio.first if studio.first in names else names[0]
+    with gr.Row():
+        with gr.Column(scale=2, min_width=300):
+            prompt = text_box(
+                "Prompt", "prompt", placeholder="White sheep on a mountain under blue sky", lines=2, max_lines=4,
+                autofocus=True,
+            )  # fmt: skip
+            with gr.Row():
+                draw = gr.Button("Draw", variant="primary", elem_id="draw")
+                stop = gr.Button("Stop", elem_id="stop")
+            chips = gr.Dataset(label="Try", components=[prompt], samples=chips_of(studio, first), elem_id="chips")
+            model = gr.Dropdown(names, value=first, label="Model", elem_id="model")
+            count = gr.Slider(1, MOST_PICTURES, 4, step=1, label="Pictures", elem_id="count")
+            with gr.Accordion("How they are drawn", open=False):
+                guidance = gr.Slider(
+                    0, 20, GUIDANCE, step=0.5, label="Guidance",
+                    info="1 follows the prompt loosely; more follows it closely, and pictures differ less",
+                )  # fmt: skip
+                steps = gr.Slider(1, MOST_STEPS, STEPS, step=1, label="Steps", info="from noise to a picture")
+                best_of = gr.Slider(
+                    0, 16, 0, step=1, label="Best of",
+                    info="draws so many more, and keeps those that its encoder finds closest to the prompt; 0: none",
+                )  # fmt: skip
+                with gr.Row():
+                    seed = seed_box(elem_id="seed")
+                    dice = gr.Button("Another seed", elem_id="dice")
+        with gr.Column(scale=3, min_width=300):
+            shown = gallery("Pictures", "pictures")
+            told = gr.Markdown(elem_id="told")
+            more = gr.Button("More like the chosen one", elem_id="more")
+    drawn, chosen = gr.State([], time_to_live=3600), gr.State(0)
+
+    @spoken
+    def draw_all(name: str, text: str, number: Any, scale: Any, many: Any, best: Any, own: Any) -> Iterator[Any]:
+        run, text = studio.run(name), checked_prompt(text)
+        number = checked_number(number, "number of pictures", 1, MOST_PICTURES)
+        own = checked_number(own, "seed", 0, LARGEST_SEED)
+        best = checked_number(best, "number to keep the best of", 0, 16)
+        options: dict[str, Any] = {}
+        if has_guidance(run):
+            options = {"guidance": float(scale), "steps": checked_number(many, "number of steps", 1, MOST_STEPS)}
+        facts = {"prompt": text, "seed": own, "model": name, **options}
+        begun = time.perf_counter()
+        if best:
+            if not run.system.has_option("generate", "best_of"):
+                raise UserError(f"{name} cannot choose among its pictures; set best of to 0.")
+            found = iter([draw_prompts(run, [text], number, own, best_of=max(best, number), **options)[0]])
+        else:
+            found = draw_in_steps(run, text, number, own, **options)
+        for pictures in found:
+            images = labelled(pictures, facts)
+            yield images, images, 0, ""
+        how = ", ".join(f"{what} {value}" for what, value in facts.items() if what != "prompt")
+        seconds = time.perf_counter() - begun
+        yield images, images, 0, f"Drawn with {how}, in {seconds:.1f} seconds."
+
+    @spoken
+    def draw_more(name: str, images: list[Any], which: int, own: Any) -> Any:
+        if not images:
+            raise UserError("Draw pictures first, and choose one of them.")
+        run, number = studio.run(name), checked_number(which, "picture", 0, len(images) - 1)
+        if not run.system.has("vary") or "vary" in run.variant.lacks:
+            raise UserError(f"{name} draws from prompts alone; choose a flow, such as photographs-128.")
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "chosen.png"
+            images[number].save(path)
+            varied = run.call("vary", path, count=len(images), seed=checked_number(own, "seed", 0, LARGEST_SEED))
+        facts = {"prompt": f"more like: {images[number].info['prompt']}", "seed": own, "model": name}
+        found = labelled(varied.arrays[0][1:] / 255, facts)
+        return found, found, 0, "Drawn from what the encoder sees in the chosen one."
+
+    @spoken
+    def choose_model(name: str) -> Any:
+        run = studio.run(name)
+        guided = has_guidance(run)
+        own = run.open_drawer().options if guided else None
+        return (
+            gr.Dataset(samples=chips_of(studio, name)),
+            gr.Slider(value=own.guidance if own else GUIDANCE, interactive=guided),
+            gr.Slider(value=own.steps if own else STEPS, interactive=guided),
+        )
+
+    def choose_picture(event: gr.SelectData) -> Any:
+        return event.index
+
+    outputs = [shown, drawn, chosen, told]
+    inputs = [model, prompt, count, guidance, steps, best_of, seed]
+    events = [
+        event(draw_all, inputs, outputs, show_progress_on=[shown], **ONE_AT_A_TIME)
+        for event in (draw.click, prompt.submit)
+    ]
+    events.append(more.click(draw_more, [model, drawn, chosen, seed], outputs, **ONE_AT_A_TIME))
+    stop.click(None, cancels=events)
+    chips.click(lambda row: row[0], chips, prompt, queue=False)
+    dice.click(lambda: random.randrange(LARGEST_SEED), None, seed, queue=False)
+    shown.select(choose_picture, None, chosen, queue=False)
+    model.change(choose_model, model, [chips, guidance, steps], **ONE_AT_A_TIME)
