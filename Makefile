@@ -4,31 +4,38 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: help demo app test test-slow test-app test-colab notebooks lint publish clean
+.PHONY: help demo app clip test test-slow test-app test-colab notebooks lint publish clean
 
 help:  ## lists what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
 
+# Quicker where it is there.
+PIP := $(if $(shell command -v uv),uv pip install --quiet --python $(BIN)/python,$(BIN)/pip install --quiet --disable-pip-version-check)
+# `$(call install,kinds)` installs what .ci/packages.py lists, and CLIP's tokenizer without the PyTorch that CLIP wants.
+install = $(BIN)/python .ci/packages.py $(1) > $(VENV)/packages.txt && $(PIP) -r $(VENV)/packages.txt \
+	&& $(PIP) --no-deps clip-anytorch --editable .
+
 # A marker newer than requirements.txt says that the installation is whole.
 $(VENV)/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	@echo "Installing the packages of requirements.txt, a few minutes the first time ..."
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@echo "Installing what draws and trains, a minute or two the first time ..."
+	$(call install)
 	touch $@
 
-# What only some users need, and the tests.
+# What only some users need.
+$(VENV)/clip $(VENV)/app: $(VENV)/installed
+	$(call install,$(@F))
+	touch $@
+
+# The tests want all of it.
 $(VENV)/extras: $(VENV)/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[app,sources,cluster]"
-	touch $@
-
-$(VENV)/app: $(VENV)/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[app]"
+	@echo "Installing PyTorch and what else the tests want, some minutes the first time ..."
+	$(call install,tests)
 	touch $@
 
 # Drives a browser that is there, such as Debian's package chromium.
 $(VENV)/browser: $(VENV)/extras
-	$(BIN)/pip install --quiet --disable-pip-version-check playwright
+	$(PIP) playwright
 	touch $@
 
 SHEEP := "White sheep on a mountain under blue sky"
@@ -49,6 +56,8 @@ demo: $(VENV)/installed  ## installs and draws, then the whole job on drawn scen
 app: $(VENV)/app  ## installs, then opens the page to draw on
 	$(BIN)/cvae app
 
+clip: $(VENV)/clip  ## installs PyTorch too, for OpenAI's own CLIP
+
 test: $(VENV)/extras  ## installs, then the tests that people run, 8 minutes on two cores at most
 	$(BIN)/python -m pytest tests/ -m "not slow"
 
@@ -63,10 +72,10 @@ test-colab:  ## the notebooks with the versions that Colab has; needs Python 3.1
 	.venv-colab/bin/pip install --quiet --disable-pip-version-check -r requirements.txt -c notebooks/colab-constraints.txt
 	.venv-colab/bin/python -m pytest tests/notebooks
 
-notebooks: $(VENV)/installed  ## runs the notebooks and keeps what they show
+notebooks: $(VENV)/extras  ## runs the notebooks and keeps what they show
 	$(BIN)/python notebooks/execute.py
 
-lint: $(VENV)/installed  ## style and types
+lint: $(VENV)/extras  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

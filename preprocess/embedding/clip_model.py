@@ -21,8 +21,13 @@ def import_torch() -> Any:
     """
     if "tensorflow" in sys.modules:
         sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
-    import torch
-
+    try:
+        import torch
+    except ImportError as error:
+        raise UserError(
+            f"OpenAI's CLIP wants PyTorch, which cannot be imported ({error}); run `pip install torch torchvision`, or "
+            "take an encoder that comes along with --clip photographs or --clip pasture."
+        ) from None
     return torch
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from preprocess.embedding.clip import ClipWrapper
 from preprocess.pasture import PASTURE, PASTURE_CLIP
+from preprocess.pasture.encoder import PastureEncoder
 from preprocess.photographs.encoder import PhotographEncoder
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import sha256
@@ -35,7 +36,7 @@ def load_encoder(spec: str, precision: str | None = None) -> Any:
     if spec == "photographs":
         return PhotographEncoder()
     if spec == PASTURE:
-        return ClipWrapper(str(PASTURE_CLIP), precision)
+        return PastureEncoder()
     location, _, class_name = spec.rpartition(":")
     if spec.endswith(".py"):
         raise UserError(f"{spec} names no class; give --clip {spec}:Class.")

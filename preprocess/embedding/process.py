@@ -48,7 +48,8 @@ class EncoderProcess:
         # it would stand in for this project's, or for OpenAI's.
         root, (first, *others) = str(pathlib.Path(__file__).resolve().parents[2]), sys.path
         places = os.pathsep.join([root, *filter(None, others), first or os.getcwd()])
-        environment = os.environ | {"PYTHONPATH": places}
+        # JAX would take three quarters of a GPU's memory for it alone.
+        environment = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"} | os.environ | {"PYTHONPATH": places}
         self.name, self.embedding_dim, self.image_size, self.precision, self.weights_sha256 = "", 0, 0, "", ""
         self.patches = False
         self._process: Any = subprocess.Popen(

@@ -1,14 +1,12 @@
 """Texts as tokens: OpenAI's byte pair encoding with fewer merges, and so a smaller vocabulary."""
 
-import functools
-import importlib.util
-import pathlib
 import re
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+
+from preprocess.embedding.tokenizer import load_tokenizer
 
 # Merges are kept in the order of how often they were found in text: the first ones make all common words.
 MERGES = 10_000
@@ -20,19 +18,6 @@ CUT = f"of texts of more than {CONTEXT_LENGTH - 2} tokens, about as many words, 
 NOT_ENGLISH = "the encoder learned English, and a text without any of its letters means nothing to it"
 
 
-@functools.cache
-def _tokenizer() -> Any:
-    # The file alone: the package `clip` around it imports PyTorch.
-    package: Any = importlib.util.find_spec("clip")
-    path = pathlib.Path(package.submodule_search_locations[0]) / "simple_tokenizer.py"
-    spec: Any = importlib.util.spec_from_file_location("clip_simple_tokenizer", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    tokenizer = module.SimpleTokenizer()
-    tokenizer.bpe_ranks = {pair: rank for pair, rank in tokenizer.bpe_ranks.items() if rank < MERGES}
-    return tokenizer
-
-
 def tokenize(texts: Sequence[str]) -> np.ndarray:
     """Tokens int32 (n, 24) of texts: a start, the text, an end, and zeros; longer texts are cut.
 
@@ -40,7 +25,7 @@ def tokenize(texts: Sequence[str]) -> np.ndarray:
     """
     tokens = np.zeros((len(texts), CONTEXT_LENGTH), np.int32)
     for row, text in zip(tokens, texts):
-        found = _tokenizer().encode(text)
+        found = load_tokenizer(MERGES).encode(text)
         if len(found) > CONTEXT_LENGTH - 2:
             # Once a process, however many captions there are.
             warnings.warn(CUT, stacklevel=1)

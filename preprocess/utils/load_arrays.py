@@ -1,7 +1,12 @@
-"""The one way in which `.npz` files are read, as `preprocess.utils.load` reads others."""
+"""The one way in which files of arrays are read, as `preprocess.utils.load` reads others."""
 
+import collections
 import io
+import math
+import pickle
+import zipfile
 from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,3 +39,52 @@ def read_arrays(path: PathLike, dimensions: Mapping[str, int], remedy: str) -> d
         if arrays[name].dtype.kind == "f" and not np.isfinite(arrays[name]).all():
             raise UserError(f"{path} is damaged (numbers that are not finite in {name}); {remedy}.")
     return arrays
+
+
+def read_state_dict(path: PathLike, remedy: str) -> dict[str, np.ndarray]:
+    """The tensors of a PyTorch file by name, float32, without PyTorch; nothing else in the file is called.
+
+    Args:
+        path: the file, a zip as `torch.save` writes it. remedy: see `read_bytes`.
+
+    Raises:
+        UserError: it is not there, damaged, or holds something else than tensors.
+    """
+    data = read_bytes(path, remedy)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            [index] = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+            state = _Tensors(archive, index).load()
+        return {name: np.asarray(tensor, np.float32) for name, tensor in state.items()}
+    except MemoryError:
+        raise
+    # A damaged file makes pickle and zipfile raise nearly anything.
+    except Exception as error:
+        raise UserError(f"{path} is damaged ({first_line(error)}); {remedy}.") from None
+
+
+class _Tensors(pickle.Unpickler):
+    """Reads what `torch.save` writes of tensors: of all names that a pickle can call, these four kinds alone."""
+
+    KINDS: ClassVar = {"HalfStorage": np.float16, "FloatStorage": np.float32, "LongStorage": np.int64}
+
+    def __init__(self, archive: zipfile.ZipFile, index: str) -> None:
+        super().__init__(io.BytesIO(archive.read(index)))
+        self.archive, self.folder = archive, index.removesuffix("data.pkl")
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("collections", "OrderedDict"):
+            return collections.OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return _tensor
+        if module == "torch" and name in self.KINDS:
+            return self.KINDS[name]
+        raise pickle.UnpicklingError(f"it holds a {name}, which is no tensor")
+
+    def persistent_load(self, saved: Any) -> np.ndarray:
+        _, kind, key, *_ = saved
+        return np.frombuffer(self.archive.read(f"{self.folder}data/{key}"), kind)
+
+
+def _tensor(storage: np.ndarray, offset: int, shape: tuple[int, ...], *rest: Any) -> np.ndarray:
+    return storage[offset : offset + math.prod(shape)].reshape(shape)

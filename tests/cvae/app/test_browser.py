@@ -239,6 +239,7 @@ def test_what_is_no_picture_is_answered_in_a_sentence(page, tmp_path):
     page.set_input_files("#photograph input[type=file]", tmp_path / "text.png")
     assert "cannot be used as a picture" in refused(page)
     page.reload()
+    page.wait_for_selector("#prompt textarea")
     open_tab(page, "Photograph")
     with open(tmp_path / "large.png", "wb") as file:
         file.truncate(100 * 2**20)

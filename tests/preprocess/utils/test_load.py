@@ -118,6 +118,7 @@ READERS = {
     "csv.reader": ("preprocess/celeba/table.py",),
     "csv.DictReader": ("preprocess/utils/load.py",),
     "pickle.load": ("preprocess/embedding/process.py",),
+    "pickle.Unpickler": (),
     "pickle.loads": (),
     "yaml.load": (),
     "torch.load": ("preprocess/embedding/clip_model.py", "cvae/systems/digits/published.py"),

@@ -1,0 +1,38 @@
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+
+from preprocess.pasture import PASTURE_CLIP
+from preprocess.utils.errors import UserError
+from preprocess.utils.load_arrays import read_state_dict
+
+torch = pytest.importorskip("torch")
+
+
+def test_a_state_dict_is_read_without_pytorch(tmp_path):
+    theirs = torch.load(PASTURE_CLIP, map_location="cpu", weights_only=True)
+    own = read_state_dict(PASTURE_CLIP, "fetch it again")
+    assert set(own) == set(theirs)
+    assert all(np.array_equal(own[name], tensor.float().numpy()) for name, tensor in theirs.items())
+
+
+class Evil:
+    def __reduce__(self):
+        return print, ("called",)
+
+
+@pytest.mark.parametrize("content", [pickle.dumps({"a": Evil()}), b"", pickle.dumps([1]), b"\x80\x04garbage"])
+def test_what_holds_anything_else_is_refused_and_not_called(tmp_path, capsys, content):
+    with zipfile.ZipFile(tmp_path / "x.pt", "w") as archive:
+        archive.writestr("x/data.pkl", content)
+    with pytest.raises(UserError, match="x.pt is damaged .*; fetch it again"):
+        read_state_dict(tmp_path / "x.pt", "fetch it again")
+    assert capsys.readouterr().out == ""
+
+
+def test_what_is_no_zip_is_refused(tmp_path):
+    (tmp_path / "x.pt").write_bytes(b"no zip")
+    with pytest.raises(UserError, match="damaged"):
+        read_state_dict(tmp_path / "x.pt", "fetch it again")
