@@ -11,15 +11,15 @@ help:  ## lists what can be made
 
 # Quicker where it is there.
 PIP := $(if $(shell command -v uv),uv pip install --quiet --python $(BIN)/python,$(BIN)/pip install --quiet --disable-pip-version-check)
-# `$(call install,kinds)` installs what .ci/packages.py lists, and CLIP's tokenizer without the PyTorch that CLIP wants.
-install = $(BIN)/python .ci/packages.py $(1) > $(VENV)/packages.txt && $(PIP) -r $(VENV)/packages.txt \
-	&& $(PIP) --no-deps clip-anytorch --editable .
+# `$(call install,extras)` installs what .ci/packages.py lists.
+install = $(BIN)/python .ci/packages.py $(1) > $(VENV)/packages.txt && $(PIP) -r $(VENV)/packages.txt
 
-# A marker newer than requirements.txt says that the installation is whole.
-$(VENV)/installed: requirements.txt pyproject.toml
+# A marker newer than pyproject.toml says that the installation is whole.
+$(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing what draws and trains, a minute or two the first time ..."
 	$(call install)
+	$(PIP) --no-deps --editable .
 	touch $@
 
 # What only some users need.
@@ -30,7 +30,7 @@ $(VENV)/clip $(VENV)/app: $(VENV)/installed
 # The tests want all of it.
 $(VENV)/extras: $(VENV)/installed
 	@echo "Installing PyTorch and what else the tests want, some minutes the first time ..."
-	$(call install,tests)
+	$(call install,all)
 	touch $@
 
 # Drives a browser that is there, such as Debian's package chromium.

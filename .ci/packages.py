@@ -1,7 +1,6 @@
-"""The packages of an installation, a line each: `python .ci/packages.py`, and with `app`, `clip` or `tests` more.
+"""The packages of an installation, a line each: `python .ci/packages.py`, and with extras, such as `app`, more of them.
 
-By itself what draws and trains by what comes along takes: no PyTorch, which only OpenAI's own CLIP wants, and, where
-there is no GPU of NVIDIA's, TensorFlow without CUDA. requirements.txt has all, as Colab has them.
+They are pyproject.toml's, but where there is no GPU of NVIDIA's TensorFlow comes without CUDA.
 """
 
 import pathlib
@@ -12,9 +11,6 @@ import sys
 import tomllib
 
 ROOT = pathlib.Path(__file__).parent.parent
-CLIP = ("torch", "torchvision", "clip-anytorch", "setuptools")
-TESTS = ("jax", "pytest", "pytest-xdist", "hypothesis", "papermill", "ipykernel", "ruff", "mypy")
-KINDS = ("app", "clip", "sources", "cluster", "tests")
 
 
 def without_cuda() -> bool:
@@ -22,24 +18,18 @@ def without_cuda() -> bool:
     return (platform.system(), platform.machine()) == ("Linux", "x86_64") and not shutil.which("nvidia-smi")
 
 
-def packages(*kinds: str) -> list[str]:
-    """The packages of an installation, as pip takes them.
-
-    Args:
-        kinds: any of `KINDS`; tests want all of them.
-    """
-    if "tests" in kinds:
-        kinds = KINDS
-    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and line[0] != "#"]
-    left_out = {*([] if "clip" in kinds else CLIP), *([] if "tests" in kinds else TESTS)}
-    found = [line for line in lines if re.match(r"[\w-]+", line)[0] not in left_out]
+def packages(*extras: str) -> list[str]:
+    """The packages of an installation, as pip takes them; with "all" those of all extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    known = project["optional-dependencies"]
+    found = [
+        *project["dependencies"],
+        *(line for name in (known if "all" in extras else extras) for line in known[name]),
+    ]
     if without_cuda():
         found = [re.sub("^tensorflow(?=[>=<])", "tensorflow-cpu", line) for line in found]
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    return found + [package for kind in kinds for package in extras.get(kind, ())]
+    return found
 
 
 if __name__ == "__main__":
-    if unknown := set(sys.argv[1:]) - set(KINDS):
-        sys.exit(f"error: there is no {', '.join(sorted(unknown))}; choose among {', '.join(KINDS)}.")
     print("\n".join(packages(*sys.argv[1:])))

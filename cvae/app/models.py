@@ -21,6 +21,7 @@ from cvae.log import describe_epoch
 from cvae.presets import ABOUT
 from cvae.presets.table import read_about
 from cvae.sampling.generate import draw_prompts
+from preprocess.shards.images import read_image
 from preprocess.utils.errors import UserError
 from preprocess.utils.load import read_text
 
@@ -66,7 +67,6 @@ def samples_of(run: Any) -> list[pathlib.Path]:
 def add(studio: Studio) -> None:
     """Adds what the tab holds."""
     import gradio as gr
-    from PIL import Image
 
     everything = studio.names_with()
     drawing = studio.names_with("generate", prompts=True)
@@ -96,7 +96,7 @@ def add(studio: Studio) -> None:
         found, last = samples_of(run := studio.run(which)), 1
         if found:
             last = len(found)
-        shown = Image.open(found[-1]) if found else None
+        shown = read_image(found[-1]) if found else None
         return (
             card_of(run),
             gr.Slider(maximum=max(2, last), value=last, visible=bool(found)),
@@ -106,7 +106,7 @@ def add(studio: Studio) -> None:
     @spoken
     def show_epoch(which: str, number: Any) -> Any:
         found = samples_of(studio.run(which))
-        return Image.open(found[checked_number(number, "epoch", 1, max(1, len(found))) - 1]) if found else None
+        return read_image(found[checked_number(number, "epoch", 1, max(1, len(found))) - 1]) if found else None
 
     @spoken
     def draw_both(first: str, second: str, text: str, own: Any) -> Any:

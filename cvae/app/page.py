@@ -69,18 +69,20 @@ def open_page(
         bar.update(1)
         _warm_up(studio)
         bar.update(1)
-    with tempfile.TemporaryDirectory(prefix="clip-cvae-") as folder:
-        # What is uploaded and shown, until the page closes.
-        os.environ["GRADIO_TEMP_DIR"] = folder
-        page = build_page(studio)
+    # What is uploaded and shown, until the page closes.
+    scratch = tempfile.TemporaryDirectory(prefix="clip-cvae-")
+    os.environ["GRADIO_TEMP_DIR"] = scratch.name
+    page = build_page(studio)
+    # As long as it is there.
+    page.scratch = scratch
+    _launch(page, port, share, browser)
+    if wait:
         try:
-            _launch(page, port, share, browser)
-            if wait:
-                page.block_thread()
+            page.block_thread()
         finally:
-            if wait:
-                page.close(verbose=False)
-                studio.encoders.close()
+            page.close(verbose=False)
+            studio.encoders.close()
+            scratch.cleanup()
     return page
 
 
@@ -110,7 +112,8 @@ def _later(page: Any) -> dict[str, Any]:
 def _launch(page: Any, port: int | None, share: bool, browser: bool) -> None:
     try:
         page.launch(
-            server_port=port, share=share, inbrowser=browser, prevent_thread_lock=True, quiet=True,
+            # None leaves it to Gradio, which in Colab has no other way.
+            server_port=port, share=share or None, inbrowser=browser, prevent_thread_lock=True, quiet=True,
             max_file_size=LARGEST_FILE, **_later(page),
         )  # fmt: skip
     except OSError as error:

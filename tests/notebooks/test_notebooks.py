@@ -21,6 +21,7 @@ FOLDER = ROOT / "notebooks"
 SMALL = {"PASTURE_COUNT": 120}
 TRAINED = SMALL | {"EPOCHS": 1, "WIDTH": 1 / 16}
 PARAMETERS = {
+    "0_try": {"COUNT": 2, "PRESET": "pasture-128"},
     "1_prepare_dataset": SMALL,
     "2_train": TRAINED | {"VARIANT": "64-text"},
     "3_generate": TRAINED | {"COUNT": 2, "RUN": ""},
