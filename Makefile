@@ -41,8 +41,8 @@ $(VENV)/browser: $(VENV)/extras
 SHEEP := "White sheep on a mountain under blue sky"
 COWS := "Two brown cows in the snow"
 
-demo: $(VENV)/installed  ## installs and draws, then the whole job on drawn scenes: pictures in demo/run/gallery/1
-	$(BIN)/cvae generate --run pasture-128 $(SHEEP) $(COWS) --out $(DEMO)/pasture-128.png
+demo: $(VENV)/installed  ## installs and draws, then the whole job on drawn scenes: a page, demo/index.html
+	@test -f $(DEMO)/pasture-128.png || $(BIN)/cvae generate --preset pasture-128 $(SHEEP) $(COWS) --out $(DEMO)/pasture-128.png
 	@echo "So draws a model that comes along. Now one of the coursework's is trained, from nothing:"
 	$(BIN)/python -m preprocess.pasture --out $(DEMO)/pasture --count 3000
 	$(BIN)/python offline_preprocess.py --zip $(DEMO)/pasture/train2017.zip --theme large --out $(DEMO)/shards
@@ -52,6 +52,7 @@ demo: $(VENV)/installed  ## installs and draws, then the whole job on drawn scen
 		--batch-size 16 --learning-rate 1e-2 --decay; fi
 	$(BIN)/cvae generate --run $(DEMO)/run $(SHEEP) $(COWS)
 	$(BIN)/cvae gallery --run $(DEMO)/run
+	$(BIN)/python -m cvae.pasture.report --demo $(DEMO)
 
 app: $(VENV)/app  ## installs, then opens the page to draw on
 	$(BIN)/cvae app
