@@ -9,12 +9,15 @@ from preprocess.embedding.clip_model import import_clip
 from preprocess.pasture import PASTURE_CLIP
 from preprocess.utils.parallel import available_cores
 from preprocess.utils.quiet import import_tensorflow
-from tests.helpers import SMALL, SMALL_FLOW
+from tests.helpers import ROOT, SMALL, SMALL_FLOW
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # The cores are taken by the workers: threads of one would wait for those of another, in busy loops.
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(name, "1")
+
+# What JAX compiles is kept for the next test, and the next run: on a CPU compiling is most of what such tests take.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "jax"))
 
 # CLIP, and PyTorch with it, before TensorFlow: the other way round, some versions' LLVMs clash and end the process.
 import_clip()
