@@ -15,8 +15,8 @@ PIP := $(if $(shell command -v uv),uv pip install --quiet --python $(BIN)/python
 install = $(BIN)/python .ci/packages.py $(1) > $(VENV)/packages.txt && $(PIP) -r $(VENV)/packages.txt
 
 # A marker newer than pyproject.toml says that the installation is whole.
-$(VENV)/installed: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
+$(VENV)/installed: pyproject.toml .ci/packages.py
+	$(PYTHON) -m venv --clear $(VENV)
 	@echo "Installing what draws and trains, a minute or two the first time ..."
 	$(call install)
 	$(PIP) --no-deps --editable .

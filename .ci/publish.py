@@ -1,7 +1,8 @@
 """Says everywhere where the project lives: `make publish REPOSITORY=https://github.com/someone/something`.
 
-The one place that says it is `Repository` in pyproject.toml. The notebooks' badges and first cells, the README and
-CITATION.cff name it too: this rewrites them all, and checks that nothing else names an address of the project.
+The one place that says it is `Repository` in pyproject.toml. The notebooks' badges and first cells, the README,
+CITATION.cff and space/ name it too: this rewrites them all, and checks that nothing else names an address of the
+project.
 """
 
 import pathlib
@@ -21,7 +22,10 @@ def repository() -> str:
 
 def places() -> list[pathlib.Path]:
     """The files that may name the address."""
-    fixed = [ROOT / name for name in ("pyproject.toml", "README.md", "CITATION.cff")]
+    fixed = [
+        ROOT / name
+        for name in ("pyproject.toml", "README.md", "CITATION.cff", "space/README.md", "space/requirements.txt")
+    ]
     return [*fixed, *sorted((ROOT / "notebooks").glob("*.ipynb"))]
 
 

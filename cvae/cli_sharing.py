@@ -52,8 +52,8 @@ def _add_app(commands: Any) -> None:
 def _app(arguments: argparse.Namespace) -> None:
     from cvae.app.page import open_page
 
-    first = arguments.run or arguments.preset
-    open_page(first, arguments.port, arguments.share, not arguments.quiet)
+    first = open_run(arguments) if arguments.run or arguments.preset else None
+    open_page(first, arguments.port, arguments.share, not arguments.quiet).wait()
 
 
 COMMANDS = (_add_presets, _add_publish, _add_app)

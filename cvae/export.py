@@ -36,13 +36,16 @@ def export(run: Run, name: str) -> None:
 
 
 def shared_config(config: dict[str, Any]) -> dict[str, Any]:
-    """A run.json without names of this machine's files: of the data's folder, of an encoder's file, of an --init."""
-    data = config["data"] or ""
-    shared = {name: value.replace(data, DATA) if data and isinstance(value, str) else value
-              for name, value in config.items()}  # fmt: skip
-    shared["data"] = DATA
+    """A run.json without names of this machine's files: of data, of an encoder, of --init and of --autoencoder."""
+    shared = config | {"data": DATA}
+    for name in config:
+        if config["data"] and str(config[name]).endswith(f" in {config['data']}"):
+            # Of digits, "60000 digits to train on ..., MNIST's files in FOLDER".
+            shared[name] = config[name].removesuffix(f" in {config['data']}")
     if "options" in config:
-        shared["options"] = {name: value for name, value in config["options"].items() if name != "init"}
+        # Nor has anybody the run that it began with, or that its autoencoder was.
+        own = {"init", "autoencoder"} if pathlib.Path(config["options"].get("autoencoder", "")).exists() else {"init"}
+        shared["options"] = {name: value for name, value in config["options"].items() if name not in own}
     if pathlib.Path(str(config.get("clip_spec", "")).split(":")[0]).is_absolute():
         # Whoever has it names it with --clip.
         shared["clip_spec"] = pathlib.Path(config["clip_spec"]).name

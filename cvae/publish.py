@@ -65,7 +65,7 @@ def publish(run: Run, address: str, private: bool = False, licence: str = "other
 
     Args:
         run: the run.
-        address: "hf://user/name". What is there already gets a new version.
+        address: "hf://user/name". What is there already gets a new version, but for its card.
         private: whether a repository that is made now is for its owner alone.
         licence: of the weights, as the Hub names licences.
 
@@ -86,7 +86,15 @@ def publish(run: Run, address: str, private: bool = False, licence: str = "other
         try:
             client = hub.HfApi()
             client.create_repo(name, private=private, exist_ok=True)
-            client.upload_folder(repo_id=name, folder_path=folder, commit_message="A run of clip-cvae's")
+            if private and not client.repo_info(name).private:
+                raise UserError(f"{address} is there already, for everybody; change that on its page, or name another.")
+            # A card that is there may have been written by hand.
+            kept = ["README.md"] if client.file_exists(name, "README.md") else []
+            client.upload_folder(
+                repo_id=name, folder_path=folder, ignore_patterns=kept, commit_message="A run of clip-cvae's"
+            )
+        except UserError:
+            raise
         # The client raises its own, the system's or its transport's errors.
         except Exception as error:
             remedy = "check the network connection, and `hf auth login`"
@@ -137,8 +145,5 @@ def _body(run, licence):
 
 
 def _repository():
-    try:
-        urls = importlib.metadata.metadata("clip-cvae").get_all("Project-URL") or []
-    except importlib.metadata.PackageNotFoundError:
-        urls = []
-    return next((url.split(", ")[1] for url in urls if url.startswith("Repository")), "https://github.com")
+    urls = importlib.metadata.metadata("clip-cvae").get_all("Project-URL") or []
+    return next(url.split(", ")[1] for url in urls if url.startswith("Repository"))

@@ -266,7 +266,7 @@ def load_preset(name: str) -> Run:
 def _places_of(name: str) -> tuple[pathlib.Path, pathlib.Path]:
     """The folder of a run, and that of what is drawn with it."""
     if is_address(name):
-        return fetch_preset(name), pathlib.Path("runs", name_of(name))
+        return fetch_preset(name), pathlib.Path("runs", "presets", name_of(name))
     folder = pathlib.Path(name)
     preset = find_preset(folder.name if folder.parent == FOLDER else name)
     if preset and (preset == folder or not folder.exists()):

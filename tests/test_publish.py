@@ -13,7 +13,7 @@ from tests.helpers import ROOT
 
 NEW = "https://github.com/someone/some-thing"
 OLD = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
-NAMED = ("pyproject.toml", "README.md", "CITATION.cff")
+NAMED = ("pyproject.toml", "README.md", "CITATION.cff", "space/README.md", "space/requirements.txt")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from cvae.app.limits import (
     ONE_AT_A_TIME,
     checked_number,
     checked_prompt,
-    spoken,
+    drawing,
     to_images,
 )
 from cvae.app.parts import seed_box, text_box
@@ -87,7 +87,7 @@ def add(studio: Studio) -> None:
         with gr.Column(min_width=300):
             shown = gr.HTML(elem_id="between")
 
-    @spoken
+    @drawing
     def draw_all(name: str, start: str, end: str, own: Any) -> str:
         prompts = [checked_prompt(start, "where to begin"), checked_prompt(end, "where to end")]
         own = checked_number(own, "seed", 0, LARGEST_SEED)

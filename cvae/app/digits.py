@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from cvae.app.limits import LARGEST_SEED, MOST_PICTURES, ONE_AT_A_TIME, checked_number, spoken, to_images
+from cvae.app.limits import LARGEST_SEED, MOST_PICTURES, ONE_AT_A_TIME, checked_number, drawing, to_images
 from cvae.app.parts import gallery, seed_box
 from cvae.app.studio import Studio
 from cvae.systems.digits import SYSTEM
@@ -19,6 +19,8 @@ MAPPED, REACH = 40, 3.0
 SHOWN = 168
 # Points of strokes that are read, and letters that hold them.
 MOST_POINTS, MOST_LETTERS = 20_000, 1_000_000
+# Pixels from the canvas' corner, beyond which a pointer that is held down may well go.
+FARTHEST = 10_000
 # A canvas that keeps its strokes, lists of [x, y]. Gradio's own begins with a choice of tools.
 CANVAS = """
 <canvas id="digit-canvas" width="280" height="280" aria-label="Draw a digit here, with the mouse or a finger"
@@ -57,7 +59,7 @@ def strokes_in(text: str | None) -> list[list[list[float]]]:
     if not any(strokes):
         raise UserError("Draw a digit first, with the mouse or a finger.")
     points = [point for stroke in strokes for point in stroke]
-    if {*map(len, points)} != {2} or not np.isfinite(points).all():
+    if {*map(len, points)} != {2} or not all(abs(place) <= FARTHEST for point in points for place in point):
         raise UserError(f"What was drawn lies nowhere; {remedy}.")
     return [stroke for stroke in strokes if stroke]
 
@@ -98,7 +100,7 @@ def add(studio: Studio) -> None:
     """Adds what the tab holds."""
     import gradio as gr
 
-    names = [name for name in studio.names() if studio.run(name).system is SYSTEM]
+    names = [name for name in studio.names_with("generate") if studio.run(name).system is SYSTEM]
     if not names:
         gr.Markdown("There is no model of digits; train one with `cvae train --variant mnist-clip-vae`.")
         return
@@ -133,7 +135,7 @@ def add(studio: Studio) -> None:
     def decode(opened: Any, latent: Any) -> Any:
         return _large(to_images(np.asarray(opened.decode_image(np.asarray(latent, np.float32)[None])))[0])
 
-    @spoken
+    @drawing
     def read_digit(name: str, drawn: str) -> Any:
         image, opened = draw_strokes(strokes_in(drawn)), studio.run(name).model()
         latent = np.asarray(opened.encode_image(image[None])[0])
@@ -142,22 +144,23 @@ def add(studio: Studio) -> None:
         shown = _large(to_images(image[None])[0])
         return f"## Read as {nearest}", shown, decode(opened, latent[0]), draw_map(opened, latent[0])
 
-    @spoken
+    @drawing
     def draw_digit(name: str, which: Any, number: Any, own: Any) -> Any:
         which = checked_number(which, "digit", 0, LABELS - 1)
         number = checked_number(number, "number of pictures", 1, MOST_PICTURES)
         own = checked_number(own, "seed", 0, LARGEST_SEED)
         return list(map(_large, to_images(draw_labels(studio.run(name).model(), [which], number, own)[0])))
 
-    @spoken
+    @drawing
     def begin(name: str, which: Any) -> Any:
         opened = studio.run(name).model()
         mean = np.asarray(opened.encode_label(np.array([checked_number(which, "digit", 0, LABELS - 1)], np.int32))[0])[
             0
         ]
-        return [*np.clip(mean, -REACH, REACH).round(1).tolist(), decode(opened, mean)]
+        shown = np.clip(mean, -REACH, REACH).round(1).tolist()
+        return [*shown, decode(opened, shown)]
 
-    @spoken
+    @drawing
     def decode_latent(name: str, *values: float) -> Any:
         if not all(isinstance(value, (int, float)) and abs(value) <= REACH for value in values):
             raise UserError(f"A number of the latent is from {-REACH:g} to {REACH:g}.")

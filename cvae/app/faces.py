@@ -12,8 +12,8 @@ from cvae.app.limits import (
     ONE_AT_A_TIME,
     checked_number,
     checked_prompt,
+    drawing,
     opened_image,
-    spoken,
     to_images,
 )
 from cvae.app.parts import gallery, seed_box, text_box, upload
@@ -77,7 +77,7 @@ def add(studio: Studio) -> None:
         with gr.Column(min_width=300):
             edited = gallery("Edited", "edited", 3)
 
-    @spoken
+    @drawing
     def draw_faces(name: str, number: Any, own: Any, hue: str, switched: list[str], *values: float) -> Any:
         run = studio.run(name)
         number = checked_number(number, "number of pictures", 1, MOST_PICTURES)
@@ -85,13 +85,19 @@ def add(studio: Studio) -> None:
         conditions = condition_attributes(run, attributes_from(list(values), hue, switched)[None])
         return to_images(draw(run.open_drawer(), conditions, number, own)[0])
 
-    @spoken
+    @drawing
     def edit_portrait(name: str, path: str, text: str, more: list[str], less: list[str]) -> Any:
         text, image = checked_prompt(text, "what the portrait shows"), opened_image(path)
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder) / "portrait.png"
             image.save(file)
-            pictures = studio.run(name).call("edit", file, add=more, remove=less, described=text)
+            pictures = studio.run(name).call(
+                "edit",
+                file,
+                add=list(dict.fromkeys(more or ())),
+                remove=list(dict.fromkeys(less or ())),
+                described=text,
+            )
         # Of its two rows the portrait's own, with what changed.
         return list(zip(to_images(pictures.arrays[1] / 255), pictures.headings))
 

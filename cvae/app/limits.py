@@ -1,10 +1,12 @@
 """What a person may ask of the page, and what it answers to what it cannot do: sentences."""
 
+import contextlib
 import functools
 import inspect
 import io
 import re
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -14,14 +16,17 @@ import numpy as np
 from cvae.utils.arrays import to_uint8
 from preprocess.shards.decode import BadImage, decode
 from preprocess.utils.command import sentence_of
-from preprocess.utils.errors import UserError
+from preprocess.utils.errors import UserError, without_controls
 
 # Letters of a prompt: encoders read 20 to 77 tokens of it. Bytes of a picture.
 LONGEST_PROMPT, LARGEST_FILE = 500, 20 * 2**20
 # Pictures at once, steps, and people in the queue, who would wait for minutes.
 MOST_PICTURES, MOST_STEPS, MOST_WAITING = 12, 50, 40
 LARGEST_SEED = 2**31 - 1
-# Of what draws, in any tab: all cores are taken by one drawing.
+# Seconds for which pictures and uploads are kept.
+SESSION = 1800
+# Of what draws, in any tab, for Gradio's queue, and for what it lets through: all cores are taken by one drawing.
+ONE_AT_A_TIME_HERE = threading.RLock()
 ONE_AT_A_TIME: dict[str, Any] = {"concurrency_id": "draw", "concurrency_limit": 1}
 
 
@@ -58,8 +63,11 @@ def opened_image(path: str | None) -> Any:
     """
     if not path:
         raise UserError("Choose a picture first: a photograph of yours, as JPEG or PNG.")
-    with open(path, "rb") as file:
-        data = file.read(LARGEST_FILE + 1)
+    try:
+        with open(path, "rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+    except OSError:
+        raise UserError("The picture is not here any more, as after half an hour; choose it again.") from None
     if len(data) > LARGEST_FILE:
         raise UserError(f"The picture has more than {LARGEST_FILE >> 20} MB; choose a smaller one.")
     try:
@@ -75,25 +83,8 @@ def to_images(pictures: np.ndarray) -> list[Any]:
     return [Image.fromarray(one[..., 0] if one.shape[-1] == 1 else one) for one in to_uint8(pictures)]
 
 
-def as_png(image: Any) -> bytes:
-    """A `PIL.Image` as a PNG's bytes."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def spoken(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Has what a page calls answer with a sentence in place of a traceback, which the server's own log gets."""
-    if inspect.isgeneratorfunction(function):
-
-        @functools.wraps(function)
-        def yields(*arguments: Any) -> Any:
-            try:
-                yield from function(*arguments)
-            except Exception as error:
-                raise as_answer(error) from None
-
-        return yields
+    """Has what a page calls answer with a sentence in place of a traceback."""
 
     @functools.wraps(function)
     def returns(*arguments: Any) -> Any:
@@ -105,14 +96,47 @@ def spoken(function: Callable[..., Any]) -> Callable[..., Any]:
     return returns
 
 
+def drawing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `spoken`, for what draws, or yields what it draws: one at a time, and its notes are shown on the page.
+
+    Gradio's queue alone is not enough: what was stopped goes on to the end of its step beside the next.
+    """
+    if not inspect.isgeneratorfunction(function):
+        return spoken(functools.wraps(function)(lambda *arguments: _alone(lambda: function(*arguments))))
+
+    @functools.wraps(function)
+    def yields(*arguments: Any) -> Any:
+        steps, done = function(*arguments), object()
+        while (found := spoken(_alone)(lambda: next(steps, done))) is not done:
+            yield found
+
+    return yields
+
+
+def _alone(step: Callable[[], Any]) -> Any:
+    notes = io.StringIO()
+    with ONE_AT_A_TIME_HERE, contextlib.redirect_stdout(notes):
+        found = step()
+    if text := notes.getvalue().strip():
+        import gradio
+
+        gradio.Info(without_controls(text.removeprefix("note: ")))
+    return found
+
+
 def as_answer(error: Exception) -> Exception:
     """What the page shows of an error: Gradio's."""
     import gradio
 
     sentence = sentence_of(error, "try again")
     if sentence is None:
-        traceback.print_exception(error, file=sys.stderr)
+        # Without its message, which may hold what somebody typed.
+        place = "".join(traceback.format_tb(error.__traceback__))
+        print(f"{place}{type(error).__name__} on the page", file=sys.stderr)
         sentence = "Something went wrong here, which is not your fault; try something else."
-    # As the page has them, in place of a command line's options.
+    if isinstance(error, OSError):
+        sentence = "This machine cannot write or read something now; try again later."
+    # As the page has them, in place of a command line's options; and no names of this machine's folders.
     sentence = re.sub(r"--([a-z]+(?:-[a-z]+)*)", lambda found: found[1].replace("-", " "), sentence)
+    sentence = re.sub(r"(?<![\w.:/])/(?:[^\s/;,]+/)*([^\s/;,]+)", r"\1", sentence)
     return gradio.Error(sentence[:1].upper() + sentence[1:], duration=12, print_exception=False)

@@ -11,6 +11,7 @@ from cvae.app.limits import (
     ONE_AT_A_TIME,
     checked_number,
     checked_prompt,
+    drawing,
     spoken,
     to_images,
 )
@@ -21,11 +22,16 @@ from cvae.log import describe_epoch
 from cvae.presets import ABOUT
 from cvae.presets.table import read_about
 from cvae.sampling.generate import draw_prompts
+from cvae.sampling.prompts import PROMPTS
 from preprocess.shards.images import read_image
 from preprocess.utils.errors import UserError
 from preprocess.utils.load import read_text
 
 COUNT, PAIRS = 4, 1
+# Of the study, which draws nine pictures of each by either model.
+ASKED = PROMPTS[1:4]
+# Of its frame: what it may do, and how it looks.
+FRAME = 'sandbox="allow-scripts allow-downloads" style="width: 100%; height: 42rem"'
 
 
 def figures_of(run: Any) -> str:
@@ -69,7 +75,7 @@ def add(studio: Studio) -> None:
     import gradio as gr
 
     everything = studio.names_with()
-    drawing = studio.names_with("generate", prompts=True)
+    able = studio.names_with("generate", prompts=True)
     gr.Markdown(table_of(studio), elem_id="models")
     name = gr.Dropdown(everything, value=studio.first, label="A model", elem_id="which")
     with gr.Accordion("Its card", open=False):
@@ -79,8 +85,8 @@ def add(studio: Studio) -> None:
     grid = gr.Image(label="What it drew then", visible=steps > 0, interactive=False)
     gr.Markdown("### Two side by side")
     with gr.Row():
-        one = gr.Dropdown(drawing, value=drawing[0], label="One", min_width=140)
-        other = gr.Dropdown(drawing, value=drawing[-1], label="The other", min_width=140)
+        one = gr.Dropdown(able, value=able[0], label="One", min_width=140)
+        other = gr.Dropdown(able, value=able[-1], label="The other", min_width=140)
         prompt = text_box("Prompt", "compared", "White sheep on a mountain under blue sky", min_width=260)
         seed = seed_box(min_width=100)
     with gr.Row():
@@ -108,25 +114,24 @@ def add(studio: Studio) -> None:
         found = samples_of(studio.run(which))
         return read_image(found[checked_number(number, "epoch", 1, max(1, len(found))) - 1]) if found else None
 
-    @spoken
+    @drawing
     def draw_both(first: str, second: str, text: str, own: Any) -> Any:
         text, own = checked_prompt(text), checked_number(own, "seed", 0, LARGEST_SEED)
+        if first == second:
+            raise UserError("Choose two different models.")
         for which in (first, second):
-            yield_to = draw_prompts(studio.run(which), [text], COUNT, own)[0]
-            shown = to_images(yield_to)
+            shown = to_images(draw_prompts(studio.run(which), [text], COUNT, own)[0])
             yield (shown, gr.skip()) if which == first else (gr.skip(), shown)
 
-    @spoken
+    @drawing
     def make_page(first: str, second: str) -> str:
         if first == second:
             raise UserError("Choose two different models.")
-        studio.run(first), studio.run(second)
         with tempfile.TemporaryDirectory() as folder:
-            _, page = make_study(first, second, pathlib.Path(folder) / "study.html", PAIRS)
+            runs = studio.run(first), studio.run(second)
+            _, page = make_study(*runs, pathlib.Path(folder) / "study.html", PAIRS, 0, ASKED)
             text = page.read_text(encoding="utf-8")
-        return (
-            f'<iframe title="A blind study" srcdoc="{html.escape(text)}" style="width: 100%; height: 42rem"></iframe>'
-        )
+        return f'<iframe title="A blind study" {FRAME} srcdoc="{html.escape(text)}"></iframe>'
 
     name.change(show_model, name, [card, epoch, grid])
     epoch.release(show_epoch, [name, epoch], grid, show_progress="hidden")

@@ -6,8 +6,9 @@ import tempfile
 from typing import Any
 
 from cvae.app import between, digits, faces, models, photograph, prompt
-from cvae.app.limits import LARGEST_FILE, MOST_WAITING
+from cvae.app.limits import LARGEST_FILE, MOST_WAITING, SESSION
 from cvae.app.studio import Studio
+from cvae.runs import Run
 from preprocess.utils.errors import UserError, check_whole
 from preprocess.utils.progress import progress_bar
 
@@ -24,10 +25,12 @@ HEAD = """
 <style>.grid-wrap.fixed-height { max-height: none !important; }</style>
 <h1 style="font-size: 1.5rem; font-weight: bold">clip-cvae</h1>
 <p>Type what a picture should show. The models that come along know cows, sheep, horses, goats and landscapes.
-Nothing that you type or upload is kept.</p>
+What you type and upload is kept for half an hour at most, and nowhere but here.</p>
 """
-# Seconds after which pictures that were shown are forgotten, looked after so often.
-KEPT = (300, 1800)
+# Seconds after which files of pictures are removed, looked after so often.
+KEPT = (300, SESSION)
+# People whose pictures are in memory, at most.
+SESSIONS = 200
 
 
 def build_page(studio: Studio) -> Any:
@@ -40,50 +43,69 @@ def build_page(studio: Studio) -> Any:
             with gr.Tab(name):
                 tab.add(studio)
     # One drawing at a time, since each takes all cores; the others see their place.
-    page.queue(max_size=MOST_WAITING)
+    page.queue(max_size=MOST_WAITING, api_open=False)
     return page
 
 
-def open_page(
-    first: str | None = None, port: int | None = None, share: bool = False, browser: bool = True, wait: bool = True
-) -> Any:
-    """Opens the page, and serves it until it is interrupted.
+class OpenPage:
+    """A page that is served.
+
+    Args: see `open_page`.
+    """
+
+    def __init__(self, first: Run | None, port: int | None, share: bool, browser: bool) -> None:
+        with progress_bar(total=2, desc="loading", unit="step") as bar:
+            self.studio = Studio(first)
+            bar.update(1)
+            _warm_up(self.studio)
+            bar.update(1)
+        # What is uploaded and shown, until the page closes.
+        self._scratch = tempfile.TemporaryDirectory(prefix="clip-cvae-")
+        os.environ["GRADIO_TEMP_DIR"] = self._scratch.name
+        try:
+            self.blocks = build_page(self.studio)
+            _launch(self.blocks, port, share, browser)
+        except BaseException:
+            self._leave()
+            raise
+
+    def wait(self) -> None:
+        """Serves until it is interrupted, and closes."""
+        try:
+            self.blocks.block_thread()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Ends it, and what it started and kept."""
+        self.blocks.close(verbose=False)
+        self._leave()
+
+    def _leave(self) -> None:
+        os.environ.pop("GRADIO_TEMP_DIR", None)
+        self.studio.encoders.close()
+        self._scratch.cleanup()
+
+
+def open_page(first: Run | None = None, port: int | None = None, share: bool = False, browser: bool = True) -> OpenPage:
+    """Opens the page.
 
     Args:
-        first: the run or preset to begin with; None for `cvae.app.studio.FIRST`.
+        first: the run to begin with; None for `cvae.app.studio.FIRST`.
         port: of this machine, None for the first free one from 7860 on.
         share: whether others can reach it, by an address of Gradio's.
-        browser: whether to open a browser. wait: whether to serve until interrupted; else it returns.
+        browser: whether to open a browser.
 
     Returns:
-        The `gradio.Blocks`, which `close()` ends, unless it waited.
+        The page, which has `wait` and `close`.
 
     Raises:
-        UserError: no such run, Gradio is not installed, or the port is taken.
+        UserError: Gradio is not installed, or the port is taken.
     """
     if port is not None:
         check_whole("port", port, 1, 65535)
     _import_gradio()
-    with progress_bar(total=2, desc="loading", unit="step") as bar:
-        studio = Studio(first)
-        bar.update(1)
-        _warm_up(studio)
-        bar.update(1)
-    # What is uploaded and shown, until the page closes.
-    scratch = tempfile.TemporaryDirectory(prefix="clip-cvae-")
-    os.environ["GRADIO_TEMP_DIR"] = scratch.name
-    page = build_page(studio)
-    # As long as it is there.
-    page.scratch = scratch
-    _launch(page, port, share, browser)
-    if wait:
-        try:
-            page.block_thread()
-        finally:
-            page.close(verbose=False)
-            studio.encoders.close()
-            scratch.cleanup()
-    return page
+    return OpenPage(first, port, share, browser)
 
 
 def _import_gradio() -> None:
@@ -114,7 +136,7 @@ def _launch(page: Any, port: int | None, share: bool, browser: bool) -> None:
         page.launch(
             # None leaves it to Gradio, which in Colab has no other way.
             server_port=port, share=share or None, inbrowser=browser, prevent_thread_lock=True, quiet=True,
-            max_file_size=LARGEST_FILE, **_later(page),
+            max_file_size=LARGEST_FILE, state_session_capacity=SESSIONS, **_later(page),
         )  # fmt: skip
     except OSError as error:
         raise UserError(f"port {port} cannot be used ({error}); give another --port.") from None

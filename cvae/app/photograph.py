@@ -11,6 +11,7 @@ from cvae.app.limits import (
     ONE_AT_A_TIME,
     checked_number,
     checked_prompt,
+    drawing,
     opened_image,
     spoken,
     to_images,
@@ -21,6 +22,8 @@ from cvae.utils.arrays import to_uint8
 from preprocess.utils.errors import UserError
 
 COUNT = 4
+# Of squares, and of how they are shown before anything is drawn, in pixels a side.
+SMALLEST, SHOWN = 16, 400
 
 
 def cropped(image: Any, size: float, across: float, down: float) -> Any:
@@ -28,7 +31,9 @@ def cropped(image: Any, size: float, across: float, down: float) -> Any:
     for value, least in ((size, 0.1), (across, 0), (down, 0)):
         if not isinstance(value, (int, float)) or not least <= value <= 1:
             raise UserError("The square's size is from 0.1 to 1, its place from 0 to 1.")
-    side = max(1, round(min(image.size) * size))
+    side = round(min(image.size) * size)
+    if side < SMALLEST:
+        raise UserError(f"The square has {side} pixels a side; make it larger, at least {SMALLEST}.")
     left, top = round((image.width - side) * across), round((image.height - side) * down)
     return image.crop((left, top, left + side, top + side))
 
@@ -71,21 +76,25 @@ def add(studio: Studio) -> None:
         labels = [
             "yours",
             "kept of it",
-            *(f"{text} {step}/{COUNT}" if text else f"like it {step}" for step in range(1, 5)),
+            *(f"{text} {step}/{COUNT}" if text else f"like it {step}" for step in range(1, COUNT + 1)),
         ]
         return list(zip(to_images(np.concatenate([pictures[:1], back, pictures[1:]]) / 255), labels))
 
-    @spoken
+    @drawing
     def draw_variations(name: str, path: str, own: Any, *square: Any) -> Any:
         return draw(name, path, square, None, own)
 
-    @spoken
+    @drawing
     def draw_change(name: str, path: str, own: Any, text: str, *square: Any) -> Any:
         return draw(name, path, square, checked_prompt(text, "what it should become"), own)
 
     @spoken
     def show_square(path: str, *square: Any) -> Any:
-        return cropped(opened_image(path), *square) if path else None
+        if not path:
+            return None
+        image = cropped(opened_image(path), *square)
+        image.thumbnail((SHOWN, SHOWN))
+        return image
 
     square = [size, across, down]
     vary.click(draw_variations, [model, given, seed, *square], shown, **ONE_AT_A_TIME)

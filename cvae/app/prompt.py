@@ -12,9 +12,10 @@ from cvae.app.limits import (
     MOST_PICTURES,
     MOST_STEPS,
     ONE_AT_A_TIME,
+    SESSION,
     checked_number,
     checked_prompt,
-    spoken,
+    drawing,
     to_images,
 )
 from cvae.app.parts import gallery, seed_box, text_box
@@ -38,6 +39,14 @@ def has_guidance(run: Any) -> bool:
     return run.system.has_option("generate", "guidance") and "guidance" not in run.variant.lacks
 
 
+def guidance_and_steps(run: Any) -> tuple[float, int]:
+    """What a run draws with where nothing else is asked for."""
+    if not has_guidance(run):
+        return GUIDANCE, STEPS
+    options = run.open_drawer().options
+    return options.guidance, options.steps
+
+
 def labelled(pictures: Any, facts: dict[str, Any]) -> list[Any]:
     """Pictures as `PIL.Image`s, each with what it was drawn by, which a PNG keeps in its text fields."""
     images = to_images(pictures)
@@ -52,6 +61,7 @@ def add(studio: Studio) -> None:
 
     names = studio.names_with("generate", prompts=True)
     first = studio.first if studio.first in names else names[0]
+    scale_of_first, steps_of_first = guidance_and_steps(studio.run(first))
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             prompt = text_box(
@@ -66,13 +76,13 @@ def add(studio: Studio) -> None:
             count = gr.Slider(1, MOST_PICTURES, 4, step=1, label="Pictures", elem_id="count")
             with gr.Accordion("How they are drawn", open=False):
                 guidance = gr.Slider(
-                    0, 20, GUIDANCE, step=0.5, label="Guidance",
+                    0, 20, scale_of_first, step=0.5, label="Guidance",
                     info="1 follows the prompt loosely; more follows it closely, and pictures differ less",
                 )  # fmt: skip
-                steps = gr.Slider(1, MOST_STEPS, STEPS, step=1, label="Steps", info="from noise to a picture")
+                steps = gr.Slider(1, MOST_STEPS, steps_of_first, step=1, label="Steps", info="from noise to a picture")
                 best_of = gr.Slider(
                     0, 16, 0, step=1, label="Best of",
-                    info="draws so many more, and keeps those that its encoder finds closest to the prompt; 0: none",
+                    info="draws so many, and keeps those that its encoder finds closest to the prompt; 0: keeps all",
                 )  # fmt: skip
                 with gr.Row():
                     seed = seed_box(elem_id="seed")
@@ -81,9 +91,9 @@ def add(studio: Studio) -> None:
             shown = gallery("Pictures", "pictures")
             told = gr.Markdown(elem_id="told")
             more = gr.Button("More like the chosen one", elem_id="more")
-    drawn, chosen = gr.State([], time_to_live=3600), gr.State(0)
+    drawn, chosen = gr.State([], time_to_live=SESSION), gr.State(0, time_to_live=SESSION)
 
-    @spoken
+    @drawing
     def draw_all(name: str, text: str, number: Any, scale: Any, many: Any, best: Any, own: Any) -> Iterator[Any]:
         run, text = studio.run(name), checked_prompt(text)
         number = checked_number(number, "number of pictures", 1, MOST_PICTURES)
@@ -91,8 +101,9 @@ def add(studio: Studio) -> None:
         best = checked_number(best, "number to keep the best of", 0, 16)
         options: dict[str, Any] = {}
         if has_guidance(run):
-            options = {"guidance": float(scale), "steps": checked_number(many, "number of steps", 1, MOST_STEPS)}
-        facts = {"prompt": text, "seed": own, "model": name, **options}
+            options = {"guidance": scale, "steps": checked_number(many, "number of steps", 1, MOST_STEPS)}
+            run.system.check_options("generate", options, run.variant_name)
+        facts = {"prompt": text, "seed": own, "model": name, **options} | ({"best of": best} if best else {})
         begun = time.perf_counter()
         if best:
             if not run.system.has_option("generate", "best_of"):
@@ -107,34 +118,34 @@ def add(studio: Studio) -> None:
         seconds = time.perf_counter() - begun
         yield images, images, 0, f"Drawn with {how}, in {seconds:.1f} seconds."
 
-    @spoken
+    @drawing
     def draw_more(name: str, images: list[Any], which: int, own: Any) -> Any:
         if not images:
             raise UserError("Draw pictures first, and choose one of them.")
         run, number = studio.run(name), checked_number(which, "picture", 0, len(images) - 1)
+        own = checked_number(own, "seed", 0, LARGEST_SEED)
         if not run.system.has("vary") or "vary" in run.variant.lacks:
             raise UserError(f"{name} draws from prompts alone; choose a flow, such as photographs-128.")
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "chosen.png"
             images[number].save(path)
-            varied = run.call("vary", path, count=len(images), seed=checked_number(own, "seed", 0, LARGEST_SEED))
+            varied = run.call("vary", path, count=len(images), seed=own)
         facts = {"prompt": f"more like: {images[number].info['prompt']}", "seed": own, "model": name}
         found = labelled(varied.arrays[0][1:] / 255, facts)
         return found, found, 0, "Drawn from what the encoder sees in the chosen one."
 
-    @spoken
+    @drawing
     def choose_model(name: str) -> Any:
         run = studio.run(name)
-        guided = has_guidance(run)
-        own = run.open_drawer().options if guided else None
+        scale, many = guidance_and_steps(run)
         return (
             gr.Dataset(samples=chips_of(studio, name)),
-            gr.Slider(value=own.guidance if own else GUIDANCE, interactive=guided),
-            gr.Slider(value=own.steps if own else STEPS, interactive=guided),
+            gr.Slider(value=scale, interactive=has_guidance(run)),
+            gr.Slider(value=many, interactive=has_guidance(run)),
         )
 
     def choose_picture(event: gr.SelectData) -> Any:
-        return event.index
+        return event.index if isinstance(event.index, int) else 0
 
     outputs = [shown, drawn, chosen, told]
     inputs = [model, prompt, count, guidance, steps, best_of, seed]

@@ -4,12 +4,13 @@ import collections
 import contextlib
 import dataclasses
 import pathlib
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 from cvae.keras_files import BEST
 from cvae.presets import preset_names
-from cvae.runs import Run, is_run, load_preset
+from cvae.runs import Run, load_preset
 from preprocess.embedding.process import EncoderProcess, EncoderRecord
 from preprocess.utils.errors import UserError
 
@@ -72,31 +73,40 @@ class KeptRun(Run):
             self._models[file_name] = super().model(file_name)
         return self._models[file_name]
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether its model is in memory."""
+        return bool(self._models)
+
+    def unload(self) -> None:
+        """Lets its model go."""
+        self._models.clear()
+
 
 class Studio:
     """What a page draws with.
 
     Args:
-        first: the run to begin with: a folder, a preset's name or an address; None for `FIRST`.
+        first: the run to begin with; None for `FIRST`.
 
     Attributes:
-        first: its name. encoders: the encoders that were opened.
-
-    Raises:
-        UserError: there is no such run.
+        first: its name on the page, which tells nothing of where it lies. encoders: the encoders that were opened.
     """
 
-    def __init__(self, first: str | None = None) -> None:
+    def __init__(self, first: Run | None = None) -> None:
         self.encoders = Encoders()
-        self._given: list[str] = [first] if first else []
+        first = first or load_preset(FIRST)
+        self.first = pathlib.Path(first.name).name if "/" in first.name else first.name
         self._kept: collections.OrderedDict[str, KeptRun] = collections.OrderedDict()
-        self.first = first or FIRST
-        self.run(self.first)
+        self._given = {self.first: KeptRun(first, self.encoders)}
+        self._lock = threading.RLock()
 
     def names(self) -> list[str]:
         """All that can be drawn with: the run that was named, the presets, and the finished runs in `RUNS`."""
-        found = [str(path.parent) for path in sorted(RUNS.glob("*/run.json")) if (path.parent / BEST).is_file()]
-        return list(dict.fromkeys([*self._given, *preset_names(), *found]))
+        found = [path.parent for path in sorted(RUNS.glob("*/run.json")) if (path.parent / BEST).is_file()]
+        first = self._given[self.first].folder.resolve()
+        others = [str(folder) for folder in found if folder.resolve() != first]
+        return list(dict.fromkeys([self.first, *preset_names(), *others]))
 
     def names_with(self, *commands: str, prompts: bool = False) -> list[str]:
         """Of those the ones whose variants have a command; with `prompts`, and take prompts."""
@@ -112,18 +122,21 @@ class Studio:
         return all(run.system.has(command) and command not in run.variant.lacks for command in commands)
 
     def run(self, name: str) -> KeptRun:
-        """A run, which stays loaded until `KEPT` others were used since.
+        """A run, whose model stays loaded until `KEPT` others were used since.
 
         Raises:
             UserError: it is none of `names`: of a machine's folders no others can be opened by a page.
         """
-        if name not in self._kept:
-            if name not in self.names():
-                raise UserError(f"there is no model {name[:60]!r}; choose another.")
-            run = Run(name) if is_run(pathlib.Path(name)) else load_preset(name)
-            self._kept[name] = KeptRun(run, self.encoders)
-        self._kept.move_to_end(name)
-        loaded = [other for other in self._kept if self._kept[other]._models]
-        for other in loaded[: max(0, len(loaded) - KEPT)]:
-            self._kept[other]._models.clear()
-        return self._kept[name]
+        with self._lock:
+            if name in self._given:
+                self._kept[name] = self._given[name]
+            elif name not in self._kept:
+                if name not in self.names():
+                    raise UserError(f"there is no model {str(name)[:60]!r}; choose another.")
+                run = load_preset(name) if name in preset_names() else Run(name)
+                self._kept[name] = KeptRun(run, self.encoders)
+            self._kept.move_to_end(name)
+            others = [other for other in self._kept if self._kept[other].is_loaded and other != name]
+            for other in others[: max(0, len(others) - KEPT + 1)]:
+                self._kept[other].unload()
+            return self._kept[name]

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from typing_extensions import TypedDict
 
-from cvae.runs import load_run
+from cvae.runs import Run, load_run
 from cvae.sampling.generate import draw_prompts
 from cvae.sampling.prompts import PROMPTS
 from cvae.utils.arrays import to_uint8
@@ -60,8 +60,8 @@ class Export(TypedDict):
 
 
 def make_study(
-    run_a: str | pathlib.Path,
-    run_b: str | pathlib.Path,
+    run_a: str | pathlib.Path | Run,
+    run_b: str | pathlib.Path | Run,
     out: str | pathlib.Path,
     pairs: int = 3,
     seed: int = 0,
@@ -71,7 +71,7 @@ def make_study(
     """Writes a page that asks a person to choose between the pictures of two runs.
 
     Args:
-        run_a, run_b: run folders.
+        run_a, run_b: run folders, or runs that are open.
         out: the HTML file, which needs nothing else.
         pairs: pairs of single pictures a prompt for each of the first two questions; diversity is asked once a prompt.
         seed: of noise, order and sides.
@@ -91,9 +91,9 @@ def make_study(
     if pathlib.Path(out).suffix not in (".html", ".htm"):
         raise UserError(f"{out} is no page's name; end it in .html.")
     check_writable(pathlib.Path(out).parent)
-    if pathlib.Path(run_a).resolve() == pathlib.Path(run_b).resolve():
+    runs = [run if isinstance(run, Run) else load_run(run) for run in (run_a, run_b)]
+    if runs[0].folder.resolve() == runs[1].folder.resolve():
         raise UserError("both runs are the same; name two to compare.")
-    runs = [load_run(run_a), load_run(run_b)]
     for run in runs:
         run.check_draws_prompts()
         run.find_model()

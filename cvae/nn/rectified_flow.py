@@ -158,19 +158,20 @@ class RectifiedFlow(keras.Model):
 
     def integrate(self, x: Tensor, condition: Tensor, start: Any, end: Any, options: Any = DEFAULT) -> np.ndarray:
         """Follows the velocity from one time to another: 1 is noise, 0 data (standardised); float32 (n, *shape)."""
-        return self._follow(x, condition, times_between(start, end, options.steps), options)
+        return self._follow(
+            self._network_to_draw_with(), x, condition, times_between(start, end, options.steps), options
+        )
 
     def sample_in_steps(self, noise: Tensor, condition: Tensor, options: Any = DEFAULT) -> Iterator[np.ndarray]:
         """As `sample`, one step after another: yields the data that each step points at, the last what is drawn."""
-        x = np.asarray(noise, np.float32)
+        x, network = np.asarray(noise, np.float32), self._network_to_draw_with()
         for now, then in itertools.pairwise(times_between(1.0, 0.0, options.steps)):
-            further = self._follow(x, condition, np.array([now, then]), options)
+            further = self._follow(network, x, condition, np.array([now, then]), options)
             pointed_at = further - then * (further - x) / (then - now)
             yield pointed_at * np.asarray(self.scale) + np.asarray(self.center)
             x = further
 
-    def _follow(self, x: Tensor, condition: Tensor, times: np.ndarray, options: Any) -> np.ndarray:
-        network = self._network_to_draw_with()
+    def _follow(self, network: Any, x: Tensor, condition: Tensor, times: np.ndarray, options: Any) -> np.ndarray:
         for part, guided in guided_parts(times, options):
             kind = guided, options.sampler
             if kind not in self._compiled:

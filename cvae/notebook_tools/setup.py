@@ -37,6 +37,7 @@ PACKAGES = {
     "torchvision": "torchvision",
     "keras": "keras",
     "tensorflow": "tensorflow",
+    "tensorboard": "tensorboard",
 }
 # Never changed by an installation where they are there already.
 KEPT = ("tensorflow", "keras", "torch", "torchvision", "numpy", "jax", "jaxlib")

@@ -7,6 +7,8 @@ import io
 import pathlib
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from cvae.log import CURVES, describe_epoch
 from cvae.pasture.judge import JUDGED
 from cvae.presets import preset_names
@@ -16,11 +18,12 @@ from preprocess.shards.records import captions_of, image_of, read_shard
 from preprocess.utils.command import place_name, run_command
 from preprocess.utils.errors import UserError, counted, summary
 from preprocess.utils.files import write_text
-from preprocess.utils.load import read_json
+from preprocess.utils.load import read_json, read_text
 
+TITLE = "<title>What the demo did</title>"
 PAGE = """<!DOCTYPE html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>What the demo did</title>
+{title}
 <style>
   body {{ font: 1rem/1.5 sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem }}
   img {{ max-width: 100%; height: auto }}
@@ -39,6 +42,12 @@ cvae train --variant 64-flow --data {demo}/embedded --width 0.25 --batch-size 16
 python offline_preprocess.py --images path/to/your/photographs  # then clip_wrapper.py, then cvae train"""
 # Drawn scenes that are shown, of the validation split.
 SHOWN, SIZE = 8, 128
+
+
+class JudgedConfig(TypedDict):
+    """What judged.json holds."""
+
+    attributes: dict[str, dict[str, float]]
 
 
 def write_report(demo: pathlib.Path) -> pathlib.Path:
@@ -65,7 +74,9 @@ def write_report(demo: pathlib.Path) -> pathlib.Path:
         _section("What next", f"<pre>{html.escape(NEXT.format(demo=demo.name))}</pre>{_presets()}"),
     ]
     path = demo / "index.html"
-    write_text(path, PAGE.format(parts="\n".join(parts)))
+    if path.exists() and TITLE not in read_text(path, "move it"):
+        raise UserError(f"{path} is no page of the demo's; move it.")
+    write_text(path, PAGE.format(title=TITLE, parts="\n".join(parts)))
     return path
 
 
@@ -79,10 +90,10 @@ def _image(address: str, said: str) -> str:
 
 def _newest(run: Run, command: str, name: str, demo: pathlib.Path) -> str:
     """The newest file of that name that a command left in the run, as the page finds it."""
-    found = sorted((run.folder / command).glob(f"*/{name}"), key=lambda path: int(path.parent.name))
+    found = [path for path in (run.folder / command).glob(f"*/{name}") if path.parent.name.isdecimal()]
     if not found:
         raise UserError(f"{run.folder / command} holds no {name}; run `make demo` again.")
-    return found[-1].relative_to(demo).as_posix()
+    return max(found, key=lambda path: int(path.parent.name)).relative_to(demo).as_posix()
 
 
 def _data(demo: pathlib.Path) -> str:
@@ -115,9 +126,8 @@ def _training(run: Run) -> str:
     minutes = sum(row.get("seconds", 0) for row in history) / 60
     text = f"<code>{run.variant_name}</code>, {counted(len(history), 'epoch')} in {minutes:.1f} minutes: "
     samples = sorted((run.folder / "samples").glob("epoch-*.png"))
-    shown = "".join(
-        _image(f"{run.folder.name}/samples/{path.name}", path.stem) for path in dict.fromkeys((samples[0], samples[-1]))
-    )
+    ends = dict.fromkeys([*samples[:1], *samples[-1:]])
+    shown = "".join(_image(f"{run.folder.name}/samples/{path.name}", path.stem) for path in ends)
     said = html.escape(describe_epoch(best))
     return f"<p>{text}{said}. The same captions after the first epoch and the last:</p>{shown}" + _image(
         f"{run.folder.name}/{CURVES}", "Loss by epoch"
@@ -126,7 +136,7 @@ def _training(run: Run) -> str:
 
 def _judged(run: Run, demo: pathlib.Path) -> str:
     place = _newest(run, "gallery", "judged.json", demo)
-    table = read_json(demo / place, "run `make demo` again")["attributes"]
+    table = read_json(demo / place, "run `make demo` again", JudgedConfig)["attributes"]
     rows = "".join(
         f"<tr><td>{name}<td>{table[name]['right']:.1%}<td>{table[name]['chance']:.1%}"
         f"<td>{table[name]['judge_on_drawn_scenes']:.1%}"

@@ -4,13 +4,13 @@ No code comes with them: of a Hub's repository or a zip only what `FILES` names 
 code of their own (see `cvae.keras_files`), and an encoder's program counts only where the user names it.
 """
 
+import contextlib
 import hashlib
+import http.client
 import os
 import pathlib
 import re
-import shutil
 import tempfile
-import urllib.error
 import urllib.request
 import zipfile
 from typing import Any
@@ -26,7 +26,8 @@ HUB = "hf://"
 NEEDED = ("run.json", "best.keras")
 FILES = (*NEEDED, "log.csv", "card.md", "README.md", "samples.png", ABOUT)
 KINDS = "hf://user/name, or https://host/name.zip#sha256=CHECKSUM"
-CHUNK = 2**20
+# Bytes read at a time, and of a zip and of each file in it at most.
+CHUNK, MOST = 2**20, 2**30
 
 
 def fetch_preset(address: str) -> pathlib.Path:
@@ -59,9 +60,10 @@ def split_hub(address: str) -> tuple[str, str | None]:
 
 
 def name_of(address: str) -> str:
-    """What the run of an address is called: the last part of it, without an ending or a revision."""
+    """A folder's name for the run of an address: user--name of one on the Hub, else a zip's name."""
     path = re.sub(r"[@?#].*", "", address.partition("://")[2])
-    return pathlib.PurePosixPath(path).name.removesuffix(".zip") or "preset"
+    name = path.replace("/", "--") if address.startswith(HUB) else pathlib.PurePosixPath(path).name
+    return re.sub(r"[^\w.-]", "-", name.removesuffix(".zip")).strip(".") or "preset"
 
 
 def import_hub() -> Any:
@@ -113,8 +115,10 @@ def _from_zip(address):
             _download(where, archive, given)
             _unpack(archive, pathlib.Path(scratch) / "run", where)
             _checked(pathlib.Path(scratch) / "run", where)
-            shutil.move(pathlib.Path(scratch) / "run", folder)
-    return folder
+            # Another process may have fetched it meanwhile.
+            with contextlib.suppress(OSError):
+                os.rename(pathlib.Path(scratch) / "run", folder)
+    return _checked(folder, where)
 
 
 def _cache():
@@ -129,13 +133,17 @@ def _download(address, path, checksum):
             total = int(answer.headers.get("Content-Length") or 0) or None
             with open(partial, "wb") as file, progress_bar(total=total, desc="fetching", unit="B") as bar:
                 while chunk := answer.read(CHUNK):
+                    if file.tell() > MOST:
+                        raise UserError(f"{address} has more than {MOST >> 20} MB, which no preset has; name another.")
                     digest.update(chunk)
                     file.write(chunk)
                     bar.update(len(chunk))
-    except (urllib.error.URLError, TimeoutError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise UserError(f"{address} cannot be fetched ({first_line(error)}); check address and network.") from None
     if digest.hexdigest() != checksum:
-        raise UserError(f"{address} has the checksum {digest.hexdigest()}, not the one that was given; name that.")
+        raise UserError(
+            f"{address} is not the file that was meant: it has another checksum; fetch it again, or ask its author."
+        )
 
 
 def _unpack(archive, folder, address):
@@ -149,4 +157,4 @@ def _unpack(archive, folder, address):
     folder.mkdir()
     for name in FILES:
         if prefix + name in names:
-            (folder / name).write_bytes(read_zip_member(archive, prefix + name, remedy))
+            (folder / name).write_bytes(read_zip_member(archive, prefix + name, remedy, MOST))

@@ -25,8 +25,8 @@ def import_torch() -> Any:
         import torch
     except ImportError as error:
         raise UserError(
-            f"OpenAI's CLIP wants PyTorch, which cannot be imported ({error}); run `pip install torch torchvision`, or "
-            "take an encoder that comes along with --clip photographs or --clip pasture."
+            f"OpenAI's CLIP wants PyTorch, which cannot be imported ({error}); run `make clip`, or `pip install "
+            "'.[clip]'`, or take an encoder that comes along with --clip photographs or --clip pasture."
         ) from None
     return torch
 

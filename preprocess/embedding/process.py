@@ -8,6 +8,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
@@ -52,6 +53,8 @@ class EncoderProcess:
         environment = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"} | os.environ | {"PYTHONPATH": places}
         self.name, self.embedding_dim, self.image_size, self.precision, self.weights_sha256 = "", 0, 0, "", ""
         self.patches = False
+        # An answer belongs to its request, whichever thread asks.
+        self._lock = threading.Lock()
         self._process: Any = subprocess.Popen(
             [
                 sys.executable,
@@ -92,10 +95,11 @@ class EncoderProcess:
         return answer
 
     def _call(self, method, *arguments):
-        with contextlib.suppress(BrokenPipeError):  # `_receive` says what ended the process
-            pickle.dump((method, arguments), self._process.stdin)
-            self._process.stdin.flush()
-        return self._receive()
+        with self._lock:
+            with contextlib.suppress(BrokenPipeError):  # `_receive` says what ended the process
+                pickle.dump((method, arguments), self._process.stdin)
+                self._process.stdin.flush()
+            return self._receive()
 
     def has_ended(self) -> bool:
         """Whether the process is gone."""

@@ -5,7 +5,6 @@ import html
 import itertools
 import pathlib
 import re
-from collections.abc import Sequence
 
 import ftfy
 import regex
@@ -18,6 +17,8 @@ MERGES = pathlib.Path(__file__).with_name("merges.txt.gz")
 BYTES, END = 512, "</w>"
 # The file has 0.6 MB.
 MOST = 10**6
+# Of which the parts are kept; a language's frequent ones.
+WORDS_KEPT = 50_000
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
 
 
@@ -44,8 +45,8 @@ class Tokenizer:
         words = ("".join(self._letters[byte] for byte in word.encode()) for word in self._words.findall(text))
         return [self._numbers[part] for word in words for part in self._split(word)]
 
-    @functools.cache  # noqa: B019 a tokenizer is kept for good
-    def _split(self, word: str) -> Sequence[str]:
+    @functools.lru_cache(WORDS_KEPT)  # noqa: B019 a tokenizer is kept for good
+    def _split(self, word: str) -> tuple[str, ...]:
         """A word in the parts that are left when all pairs that can be merged are, the most frequent first."""
         parts = [*word[:-1], word[-1] + END]
         while pairs := [pair for pair in itertools.pairwise(parts) if pair in self._ranks]:
@@ -56,7 +57,7 @@ class Tokenizer:
                 merged.append(one + other if found else parts[place])
                 place += 2 if found else 1
             parts = merged
-        return parts
+        return tuple(parts)
 
 
 def _letters_of_bytes():

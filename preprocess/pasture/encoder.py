@@ -81,7 +81,7 @@ def tokenize(texts: Sequence[str]) -> np.ndarray:
     for row, text in zip(tokens, texts):
         found = load_tokenizer().encode(text)
         if len(found) > CONTEXT_LENGTH - 2:
-            warnings.warn(f"longer than CLIP's {CONTEXT_LENGTH} tokens, cut: '{text[:60]}...'", stacklevel=2)
+            warnings.warn(f"longer than CLIP's {CONTEXT_LENGTH} tokens, of which it reads the beginning", stacklevel=2)
         if not re.search("[A-Za-z]", text):
             warnings.warn(NOT_ENGLISH, stacklevel=2)
         found = [VOCABULARY - 2, *found[: CONTEXT_LENGTH - 2], VOCABULARY - 1]

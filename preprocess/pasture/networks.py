@@ -15,7 +15,6 @@ HEAD_SIZE = 64
 EPSILON = 1e-5
 
 
-@keras.saving.register_keras_serializable("cvae")
 class QuickGELU(layers.Layer):
     """x sigmoid(1.702 x), which CLIP has in place of the GELU."""
 
@@ -23,7 +22,6 @@ class QuickGELU(layers.Layer):
         return x * ops.sigmoid(1.702 * x)
 
 
-@keras.saving.register_keras_serializable("cvae")
 class Attention(layers.Layer):
     """Attention (Vaswani et al. 2017, arXiv 1706.03762), each token to all, or to itself and those before it.
 
@@ -49,7 +47,6 @@ class Attention(layers.Layer):
         return keras.KerasTensor(query.shape, query.dtype)
 
 
-@keras.saving.register_keras_serializable("cvae")
 class Places(layers.Layer):
     """Adds a vector of its own to each place: (n, t, d)."""
 
@@ -60,7 +57,6 @@ class Places(layers.Layer):
         return x + self.table
 
 
-@keras.saving.register_keras_serializable("cvae")
 class AtEnd(layers.Layer):
     """What stands at a text's end, whose token has the highest number: x (n, t, d), tokens (n, t) to (n, d)."""
 

@@ -142,15 +142,17 @@ def read_table(path: PathLike, remedy: str, columns: Iterable[str] = ()) -> list
     return rows
 
 
-def read_zip_member(path: PathLike, member: str, remedy: str) -> bytes:
-    """A file in a zip, checked by the zip's checksum.
+def read_zip_member(path: PathLike, member: str, remedy: str, most: float = math.inf) -> bytes:
+    """A file in a zip, checked by the zip's checksum, of so many bytes at most.
 
     Raises:
-        UserError: the zip cannot be read, or lacks it.
+        UserError: the zip cannot be read, or lacks it, or it is larger.
     """
     with _open_zip(path, remedy) as archive:
         if member not in archive.namelist():
             raise UserError(f"{path} holds no {member}; {remedy}.")
+        if archive.getinfo(member).file_size > most:
+            raise UserError(f"{path} holds a {member} of more than {most:,} bytes; {remedy}.")
         return archive.read(member)
 
 

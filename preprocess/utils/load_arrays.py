@@ -86,5 +86,7 @@ class _Tensors(pickle.Unpickler):
         return np.frombuffer(self.archive.read(f"{self.folder}data/{key}"), kind)
 
 
-def _tensor(storage: np.ndarray, offset: int, shape: tuple[int, ...], *rest: Any) -> np.ndarray:
+def _tensor(storage: Any, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *rest: Any) -> np.ndarray:
+    if any(size > 1 and step != math.prod(shape[place + 1 :]) for place, (size, step) in enumerate(zip(shape, stride))):
+        raise pickle.UnpicklingError("it holds a tensor whose numbers are in another order")
     return storage[offset : offset + math.prod(shape)].reshape(shape)

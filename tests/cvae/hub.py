@@ -84,7 +84,9 @@ class _Answer(http.server.BaseHTTPRequestHandler):
                 return self._json([_entry(*pair) for pair in self.server.repositories[name].items()])
             siblings = [{"rfilename": file} for file in self.server.repositories[name]]
             return self._json({"id": name, "sha": COMMIT, "siblings": siblings, "tags": [], "private": False})
-        name, found, file = path.lstrip("/").partition(f"/resolve/{COMMIT}/")
+        name, found, file = (
+            path.lstrip("/").replace("/resolve/main/", f"/resolve/{COMMIT}/").partition(f"/resolve/{COMMIT}/")
+        )
         content = self.server.repositories.get(name, {}).get(file)
         if not found or content is None:
             return self._missing("EntryNotFound")

@@ -1,6 +1,5 @@
 import json
 import os
-import pathlib
 import shutil
 
 import pytest
@@ -41,10 +40,16 @@ def test_a_run_goes_to_the_hub_and_comes_back(run, hub, tmp_path):
         "-m", "cvae", "generate", "--preset", "hf://me/meadows", "a sheep", "--count", 1, "--out", "x.png", cwd=tmp_path
     )
     assert drawn.returncode == 0 and (tmp_path / "x.png").is_file(), drawn.stderr
+    # A card that was written on by hand stays.
+    files["README.md"] = b"my own words"
+    again = command("-m", "cvae", "publish", "--run", run, "hf://me/meadows", cwd=tmp_path)
+    assert again.returncode == 0 and files["README.md"] == b"my own words", again.stderr
+    private = command("-m", "cvae", "publish", "--run", run, "hf://me/meadows", "--private", cwd=tmp_path)
+    assert private.returncode == 2 and "is there already, for everybody" in private.stderr
     # A second time without a network.
     hub.repositories.clear()
     kept = command("-m", "cvae", "generate", "--preset", "hf://me/meadows", "a sheep", "--count", 1, cwd=tmp_path)
-    assert kept.returncode == 0 and (tmp_path / "runs" / "meadows" / "generated").is_dir(), kept.stderr
+    assert kept.returncode == 0 and (tmp_path / "runs" / "presets" / "me--meadows" / "generated").is_dir(), kept.stderr
 
 
 def test_what_is_not_on_the_hub_or_forbidden_is_a_sentence(run, hub, tmp_path, monkeypatch):
@@ -59,10 +64,13 @@ def test_what_is_not_on_the_hub_or_forbidden_is_a_sentence(run, hub, tmp_path, m
 
 def test_nothing_of_this_machine_is_shared(run, tmp_path):
     own = Run(shutil.copytree(run, tmp_path / "run"))
-    own.update(clip_spec=str(tmp_path / "clip.pt"), options={"init": str(tmp_path), "autoencoder": "shipped"})
+    own.update(clip_spec=str(tmp_path / "clip.pt"), options={"init": str(tmp_path), "autoencoder": str(run)})
     shared = shared_config(own.config)
-    assert (
-        shared["data"] == DATA and shared["clip_spec"] == "clip.pt" and shared["options"] == {"autoencoder": "shipped"}
-    )
-    assert str(tmp_path) not in json.dumps(shared)
-    assert pathlib.Path(own.config["clip_spec"]).is_absolute()
+    assert shared["data"] == DATA and shared["clip_spec"] == "clip.pt" and shared["options"] == {}
+    assert str(tmp_path) not in json.dumps(shared) and str(run) not in json.dumps(shared)
+    assert shared_config(own.config | {"options": {"autoencoder": "shipped"}})["options"] == {"autoencoder": "shipped"}
+
+
+def test_a_datas_name_that_is_part_of_others_changes_those_not():
+    config = {"variant": "mnist-clip-vae", "data": "mnist", "digits": "60000 digits, MNIST's files in mnist"}
+    assert shared_config(config) == {"variant": "mnist-clip-vae", "data": DATA, "digits": "60000 digits, MNIST's files"}

@@ -26,6 +26,7 @@ def test_strokes_of_the_canvas_become_a_digit():
         ('[[["<script>", 1]]]', "draw a digit on the canvas"),
         ("[[[1, 2, 3]]]", "lies nowhere"),
         ("[[[NaN, 1]]]", "lies nowhere"),
+        ("[[[1e308, 1]]]", "lies nowhere"),
         (json.dumps([[[1.0, 2.0]] * 20_001]), "more strokes than a digit has"),
         ("[" * 1_000_001, "Draw a digit first"),
         ("[" * 100_000, "draw a digit on the canvas"),

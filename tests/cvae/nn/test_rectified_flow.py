@@ -42,6 +42,26 @@ def test_noise_goes_where_the_condition_says(flow):
     assert drawn(flow, 0).std(0).max() < 1
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"guidance": 3.0, "steps": 8, "interval": (0.0, 0.5)},
+        {"guidance": 1.0, "steps": 1},
+        {"guidance": 2.0, "steps": 5, "sampler": "heun"},
+    ],
+)
+def test_step_by_step_it_draws_the_same(flow, options):
+    options = SamplerOptions(**options)
+    noise = np.random.default_rng(1).standard_normal((40, 2)).astype(np.float32)
+    conditions = np.repeat(CONDITIONS[:1], 40, axis=0)
+    steps = list(flow.sample_in_steps(noise, conditions, options))
+    assert len(steps) == options.steps
+    np.testing.assert_allclose(steps[-1], flow.sample(noise, conditions, options), atol=1e-4)
+    # What each step points at comes nearer to where the flow leads.
+    far, near = (np.abs(steps[place] - steps[-1]).mean() for place in (0, -1))
+    assert far >= near
+
+
 def test_without_a_condition_it_draws_all_kinds(flow):
     noise = np.random.default_rng(1).standard_normal((300, 2))
     points = flow.sample(noise, np.zeros((300, 2), np.float32), SamplerOptions(guidance=1.0))

@@ -27,3 +27,8 @@ def test_the_page_shows_each_step_and_each_picture_is_there(run, embedded, tmp_p
     files = [address for address in addresses if not address.startswith("data:")]
     assert len(files) == 6 and all((demo / name).is_file() for name in files)
     assert str(tmp_path) not in text
+    # Its own page is written anew, nobody else's.
+    write_report(demo)
+    page.write_text("my own page")
+    with pytest.raises(UserError, match="is no page of the demo's"):
+        write_report(demo)

@@ -5,6 +5,7 @@ import zipfile
 import pytest
 
 import cvae
+from cvae.presets import fetch
 from cvae.presets.fetch import fetch_preset, name_of, split_hub
 from cvae.runs import Run
 from preprocess.utils.errors import UserError
@@ -34,7 +35,7 @@ def test_a_zip_is_fetched_once_and_only_a_runs_files_of_it(run, tmp_path, monkey
     with served(tmp_path / "www") as (address, requests):
         found = cvae.load_preset(f"{address}/mine.zip#sha256={checksum}")
         assert sorted(path.name for path in found.folder.iterdir()) == ["best.keras", "log.csv", "run.json"]
-        assert found.variant_name == Run(run).variant_name and str(found.output) == "runs/mine"
+        assert found.variant_name == Run(run).variant_name and str(found.output) == "runs/presets/mine"
         again = cvae.load_preset(f"{address}/mine.zip#sha256={checksum}")
         assert again.folder == found.folder and len(requests) == 1
     found.find_model()
@@ -43,8 +44,10 @@ def test_a_zip_is_fetched_once_and_only_a_runs_files_of_it(run, tmp_path, monkey
 def test_a_zip_with_another_checksum_is_refused_and_not_kept(run, tmp_path):
     (tmp_path / "www").mkdir()
     checksum = packed(run, tmp_path / "www" / "mine.zip")
-    with served(tmp_path / "www") as (address, _), pytest.raises(UserError, match=f"has the checksum {checksum}"):
+    with served(tmp_path / "www") as (address, _), pytest.raises(UserError, match="it has another checksum") as refused:
         fetch_preset(f"{address}/mine.zip#sha256={'0' * 64}")
+    # Nobody is told to take it all the same.
+    assert checksum not in str(refused.value)
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
 
 
@@ -56,6 +59,8 @@ def test_a_zip_with_another_checksum_is_refused_and_not_kept(run, tmp_path):
         ("hf://name", "no address on the Hub"),
         ("hf://../../etc/passwd", "no address on the Hub"),
         (f"http://127.0.0.1:9/x.zip#sha256={'0' * 64}", "cannot be fetched"),
+        (f"http://local host/x.zip#sha256={'0' * 64}", "cannot be fetched"),
+        (f"http://127.0.0.1:port/x.zip#sha256={'0' * 64}", "cannot be fetched"),
     ],
 )
 def test_what_is_no_preset_is_named(address, said):
@@ -71,9 +76,22 @@ def test_a_zip_without_a_run_is_named(tmp_path):
         fetch_preset(f"{address}/x.zip#sha256={checksum}")
 
 
+def test_what_is_too_large_is_refused(run, tmp_path, monkeypatch):
+    (tmp_path / "www").mkdir()
+    checksum = packed(run, tmp_path / "www" / "mine.zip")
+    monkeypatch.setattr(fetch, "MOST", 1000)
+    monkeypatch.setattr(fetch, "CHUNK", 2**26)
+    with served(tmp_path / "www") as (address, _), pytest.raises(UserError, match="holds a .* of more than"):
+        fetch_preset(f"{address}/mine.zip#sha256={checksum}")
+    monkeypatch.setattr(fetch, "CHUNK", 500)
+    with served(tmp_path / "www") as (address, _), pytest.raises(UserError, match="which no preset has"):
+        fetch_preset(f"{address}/mine.zip#sha256={checksum}")
+
+
 def test_addresses_have_names():
-    assert name_of("hf://user/name@main") == "name"
+    assert name_of("hf://user/name@main") == "user--name"
     assert name_of("https://host/a/mine.zip?x=1#sha256=0") == "mine"
+    assert name_of("https://host/..#sha256=0") == name_of("hf://@main") == "preset"
     assert split_hub("hf://user/name@v1.0") == ("user/name", "v1.0") and split_hub("hf://u/n") == ("u/n", None)
 
 

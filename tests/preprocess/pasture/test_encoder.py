@@ -53,4 +53,4 @@ def test_it_needs_no_pytorch():
     done = command("-c", f"{WITHOUT}{use}print(load_encoder('pasture').encode_texts(['a']).shape)")
     assert done.returncode == 0 and done.stdout.strip() == "(1, 512)", done.stderr
     refused = command("-c", WITHOUT + "from clip_wrapper import ClipWrapper; ClipWrapper()")
-    assert "run `pip install torch torchvision`" in refused.stderr
+    assert "run `make clip`" in refused.stderr

@@ -32,6 +32,12 @@ def test_what_holds_anything_else_is_refused_and_not_called(tmp_path, capsys, co
     assert capsys.readouterr().out == ""
 
 
+def test_a_tensor_in_another_order_is_refused(tmp_path):
+    torch.save({"a": torch.arange(6.0).reshape(2, 3).T}, tmp_path / "x.pt")
+    with pytest.raises(UserError, match="in another order"):
+        read_state_dict(tmp_path / "x.pt", "fetch it again")
+
+
 def test_what_is_no_zip_is_refused(tmp_path):
     (tmp_path / "x.pt").write_bytes(b"no zip")
     with pytest.raises(UserError, match="damaged"):
