@@ -81,10 +81,15 @@ def publish(run: Run, address: str, private: bool = False, licence: str = "other
         raise UserError(f"{address} names a revision, of which the Hub makes one; leave out @{revision}.")
     hub = import_hub()
     run.find_model()
+    client = hub.HfApi()
+    try:
+        # Before anything is drawn.
+        client.whoami()
+    except Exception as error:
+        raise UserError(f"nobody is logged in to the Hub ({hub_reason(error)}); run `hf auth login` first.") from None
     with tempfile.TemporaryDirectory() as folder:
         write_preset(run, pathlib.Path(folder), address, licence)
         try:
-            client = hub.HfApi()
             client.create_repo(name, private=private, exist_ok=True)
             if private and not client.repo_info(name).private:
                 raise UserError(f"{address} is there already, for everybody; change that on its page, or name another.")

@@ -140,9 +140,10 @@ class Run:
         Raises:
             UserError: there is none yet, or the file is damaged.
         """
+        path = self.find_model(file_name)
+        import_keras()  # quietly, before what needs it
         from cvae.nn.precision import in_best_precision
 
-        path = self.find_model(file_name)
         model = load_keras(path)
         if type(model).__module__ not in self.system.models:
             raise UserError(
@@ -254,6 +255,8 @@ def load_preset(name: str) -> Run:
     Raises:
         UserError: it is none.
     """
+    if not isinstance(name, str) or not name.strip():
+        raise UserError(f"a preset has a name, such as photographs-128, not {name!r}.")
     if preset := find_preset(name):
         # Even where a folder has that name.
         return Run(preset)

@@ -28,11 +28,11 @@ CANVAS = """
   onpointerdown="
     this.strokes = this.strokes || []; this.strokes.push([]); this.setPointerCapture(event.pointerId);
     const pen = this.getContext('2d'); pen.lineWidth = 18; pen.lineCap = pen.lineJoin = 'round'; pen.beginPath();
-    this.onpointermove(event)"
+    this.onpointermove(event); this.onpointermove(event)"
   onpointermove="
     if (!event.buttons || !this.strokes) return;
     const scale = 280 / this.clientWidth, pen = this.getContext('2d'), stroke = this.strokes.at(-1);
-    stroke.push([event.offsetX * scale, event.offsetY * scale]);
+    stroke.push([event.offsetX * scale, event.offsetY * scale + 0.1 * (stroke.length == 1)]);
     pen.lineTo(...stroke.at(-1)); pen.stroke()"></canvas>
 """
 # What the buttons do in the browser: hand on the strokes, and wipe the canvas.
@@ -108,6 +108,7 @@ def add(studio: Studio) -> None:
     model = gr.Dropdown(names, value=names[0], label="Model")
     with gr.Row():
         with gr.Column(min_width=300):
+            gr.Markdown("Draw a digit with the mouse or a finger:")
             gr.HTML(CANVAS)
             strokes = gr.Textbox(visible=False)
             with gr.Row():

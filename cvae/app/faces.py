@@ -87,7 +87,8 @@ def add(studio: Studio) -> None:
 
     @drawing
     def edit_portrait(name: str, path: str, text: str, more: list[str], less: list[str]) -> Any:
-        text, image = checked_prompt(text, "what the portrait shows"), opened_image(path)
+        image = opened_image(path)
+        text = checked_prompt(text, "what the portrait shows", "a young woman with brown hair")
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder) / "portrait.png"
             image.save(file)

@@ -30,7 +30,7 @@ ONE_AT_A_TIME_HERE = threading.RLock()
 ONE_AT_A_TIME: dict[str, Any] = {"concurrency_id": "draw", "concurrency_limit": 1}
 
 
-def checked_prompt(prompt: str | None, what: str = "a prompt") -> str:
+def checked_prompt(prompt: str | None, what: str = "a prompt", example: str = "white sheep in the snow") -> str:
     """A prompt without what surrounds it.
 
     Raises:
@@ -38,7 +38,7 @@ def checked_prompt(prompt: str | None, what: str = "a prompt") -> str:
     """
     prompt = " ".join((prompt or "").split())
     if not prompt:
-        raise UserError(f'Write {what}, such as "white sheep in the snow".')
+        raise UserError(f'Write {what}, such as "{example}".')
     if len(prompt) > LONGEST_PROMPT:
         raise UserError(f"That is {len(prompt):,} letters long; shorten it to {LONGEST_PROMPT}.")
     return prompt

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import socket
 import tempfile
 from typing import Any
 
@@ -22,9 +23,13 @@ TABS = {
 }
 # Galleries show all of their pictures, where Gradio's scroll within half of the window.
 HEAD = """
-<style>.grid-wrap.fixed-height { max-height: none !important; }</style>
+<style>
+.grid-wrap.fixed-height { max-height: none !important; }
+#models { overflow-x: auto; }
+#models td, #models th { word-break: normal; overflow-wrap: normal; }
+</style>
 <h1 style="font-size: 1.5rem; font-weight: bold">clip-cvae</h1>
-<p>Type what a picture should show. The models that come along know cows, sheep, horses, goats and landscapes.
+<p>Pictures from words, drawn on this machine. The models of photographs know cows, sheep, horses, goats and landscapes.
 What you type and upload is kept for half an hour at most, and nowhere but here.</p>
 """
 # Seconds after which files of pictures are removed, looked after so often.
@@ -104,8 +109,19 @@ def open_page(first: Run | None = None, port: int | None = None, share: bool = F
     """
     if port is not None:
         check_whole("port", port, 1, 65535)
+        _check_free(port)
     _import_gradio()
     return OpenPage(first, port, share, browser)
+
+
+def _check_free(port: int) -> None:
+    """Raises a UserError for a port that cannot be had, before anything is loaded."""
+    with socket.socket() as place:
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            place.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UserError(f"port {port} cannot be used ({error.strerror}); give another --port.") from None
 
 
 def _import_gradio() -> None:
@@ -138,7 +154,7 @@ def _launch(page: Any, port: int | None, share: bool, browser: bool) -> None:
             server_port=port, share=share or None, inbrowser=browser, prevent_thread_lock=True, quiet=True,
             max_file_size=LARGEST_FILE, state_session_capacity=SESSIONS, **_later(page),
         )  # fmt: skip
-    except OSError as error:
-        raise UserError(f"port {port} cannot be used ({error}); give another --port.") from None
+    except OSError:
+        raise UserError("no port from 7860 on is free; give another --port.") from None
     shared = f", for others at {page.share_url}" if share and page.share_url else ""
     print(f"The page is at {page.local_url}{shared}; Ctrl-C ends it.", flush=True)

@@ -86,6 +86,7 @@ def add(studio: Studio) -> None:
 
     @drawing
     def draw_change(name: str, path: str, own: Any, text: str, *square: Any) -> Any:
+        opened_image(path)
         return draw(name, path, square, checked_prompt(text, "what it should become"), own)
 
     @spoken

@@ -25,6 +25,11 @@ from cvae.sampling.generate import draw_in_steps, draw_prompts
 from preprocess.utils.errors import UserError
 
 CHIPS = 6
+# On a phone the pictures are far below the button. What the function gets is handed on.
+LOOK = """(...given) => {
+  if (innerWidth < 700) document.getElementById("pictures").scrollIntoView({behavior: "smooth"});
+  return given;
+}"""
 # Of pictures whose model has no guidance or steps, the sliders stay where they are and count for nothing.
 GUIDANCE, STEPS = 6.0, 8
 
@@ -66,7 +71,7 @@ def add(studio: Studio) -> None:
         with gr.Column(scale=2, min_width=300):
             prompt = text_box(
                 "Prompt", "prompt", placeholder="White sheep on a mountain under blue sky", lines=2, max_lines=4,
-                autofocus=True,
+                autofocus=True, info="about twenty words of it are read",
             )  # fmt: skip
             with gr.Row():
                 draw = gr.Button("Draw", variant="primary", elem_id="draw")
@@ -89,9 +94,9 @@ def add(studio: Studio) -> None:
                     dice = gr.Button("Another seed", elem_id="dice")
         with gr.Column(scale=3, min_width=300):
             shown = gallery("Pictures", "pictures")
-            told = gr.Markdown(elem_id="told")
+            told = gr.Textbox(show_label=False, interactive=False, lines=2, elem_id="told")
             more = gr.Button("More like the chosen one", elem_id="more")
-    drawn, chosen = gr.State([], time_to_live=SESSION), gr.State(0, time_to_live=SESSION)
+    drawn, chosen = gr.State([], time_to_live=SESSION), gr.State(None, time_to_live=SESSION)
 
     @drawing
     def draw_all(name: str, text: str, number: Any, scale: Any, many: Any, best: Any, own: Any) -> Iterator[Any]:
@@ -113,15 +118,16 @@ def add(studio: Studio) -> None:
             found = draw_in_steps(run, text, number, own, **options)
         for pictures in found:
             images = labelled(pictures, facts)
-            yield images, images, 0, ""
+            # A picture that is shown large is one of those before.
+            yield gr.update(value=images, selected_index=None), images, None, f"drawing: {text}"
         how = ", ".join(f"{what} {value}" for what, value in facts.items() if what != "prompt")
         seconds = time.perf_counter() - begun
-        yield images, images, 0, f"Drawn with {how}, in {seconds:.1f} seconds."
+        yield images, images, None, f"{text}\nDrawn with {how}, in {seconds:.1f} seconds."
 
     @drawing
     def draw_more(name: str, images: list[Any], which: int, own: Any) -> Any:
-        if not images:
-            raise UserError("Draw pictures first, and choose one of them.")
+        if not images or which is None:
+            raise UserError("Draw pictures first, and choose one of them: press on it.")
         run, number = studio.run(name), checked_number(which, "picture", 0, len(images) - 1)
         own = checked_number(own, "seed", 0, LARGEST_SEED)
         if not run.system.has("vary") or "vary" in run.variant.lacks:
@@ -132,7 +138,12 @@ def add(studio: Studio) -> None:
             varied = run.call("vary", path, count=len(images), seed=own)
         facts = {"prompt": f"more like: {images[number].info['prompt']}", "seed": own, "model": name}
         found = labelled(varied.arrays[0][1:] / 255, facts)
-        return found, found, 0, "Drawn from what the encoder sees in the chosen one."
+        return (
+            gr.update(value=found, selected_index=None),
+            found,
+            None,
+            "Drawn from what the encoder sees in the chosen one.",
+        )
 
     @drawing
     def choose_model(name: str) -> Any:
@@ -150,11 +161,12 @@ def add(studio: Studio) -> None:
     outputs = [shown, drawn, chosen, told]
     inputs = [model, prompt, count, guidance, steps, best_of, seed]
     events = [
-        event(draw_all, inputs, outputs, show_progress_on=[shown], **ONE_AT_A_TIME)
+        # Pressed again while it draws, the last time counts.
+        event(draw_all, inputs, outputs, trigger_mode="always_last", js=LOOK, **ONE_AT_A_TIME)
         for event in (draw.click, prompt.submit)
     ]
     events.append(more.click(draw_more, [model, drawn, chosen, seed], outputs, **ONE_AT_A_TIME))
-    stop.click(None, cancels=events)
+    stop.click(lambda: "Stopped before it was done.", None, told, cancels=events, queue=False)
     chips.click(lambda row: row[0], chips, prompt, queue=False)
     dice.click(lambda: random.randrange(LARGEST_SEED), None, seed, queue=False)
     shown.select(choose_picture, None, chosen, queue=False)

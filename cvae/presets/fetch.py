@@ -106,7 +106,8 @@ def _checked(folder, address):
 def _from_zip(address):
     where, _, given = address.partition("#sha256=")
     if not re.fullmatch("[0-9a-f]{64}", given):
-        raise UserError(f"{address} has no checksum; end it in #sha256= and the zip's SHA-256, 64 hexadecimal digits.")
+        fault = "a checksum that is none" if given else "no checksum"
+        raise UserError(f"{address} has {fault}; end it in #sha256= and the zip's SHA-256, 64 hexadecimal digits.")
     folder = _cache() / given
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)

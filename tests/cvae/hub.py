@@ -47,6 +47,9 @@ class _Answer(http.server.BaseHTTPRequestHandler):
     def _json(self, value):
         self._answer(json.dumps(value).encode(), Content_Type="application/json")
 
+    def _refuse(self):
+        self._answer(code=401)
+
     def _missing(self, kind):
         self._answer(code=404, X_Error_Code=kind)
 
@@ -76,6 +79,8 @@ class _Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         path = self.path.partition("?")[0]
         self.server.requests.append(f"{self.command} {path}")
+        if path == "/api/whoami-v2":
+            return self._json({"name": "me", "type": "user"}) if self.headers.get("Authorization") else self._refuse()
         if path.startswith("/api/models/"):
             name = "/".join(path.removeprefix("/api/models/").split("/")[:2])
             if name not in self.server.repositories:

@@ -76,7 +76,7 @@ def draw_strokes(strokes: Sequence[Sequence[Sequence[float]]]) -> np.ndarray:
 
     points = np.array([point for stroke in strokes for point in stroke], np.float64)
     if len(points) < 2 or np.ptp(points, axis=0).max() == 0:
-        raise UserError("the strokes hold fewer than two different points; draw a digit.")
+        raise UserError("that is one point alone; draw a digit.")
     # Eight times as large, then resized: smooth edges.
     scale = 8 * 18 / np.ptp(points, axis=0).max()
     middle = (points.max(0) + points.min(0)) / 2

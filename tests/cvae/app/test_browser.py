@@ -113,7 +113,7 @@ def picture(page, place):
 def test_a_prompt_becomes_pictures_that_tell_what_drew_them(page):
     page.fill("#prompt textarea", f"two cows in the snow {EVIL}")
     page.click("#draw")
-    page.wait_for_function("document.querySelector('#told').innerText.includes('seconds')")
+    page.wait_for_function("document.querySelector('#told textarea').value.includes('seconds')")
     found = picture(page, "#pictures")
     assert found.format == "PNG" and found.size == (64, 64)
     told = {name: found.text[name] for name in ("prompt", "seed", "model", "guidance", "steps", "picture")}
@@ -123,7 +123,10 @@ def test_a_prompt_becomes_pictures_that_tell_what_drew_them(page):
     }  # fmt: skip
     assert page.locator("#pictures img").count() == 4
     page.click("#more")
-    page.wait_for_function("document.querySelector('#told').innerText.includes('encoder')")
+    assert "choose one of them" in refused(page)
+    page.locator("#pictures img").nth(1).click()
+    page.click("#more")
+    page.wait_for_function("document.querySelector('#told textarea').value.includes('encoder')")
     assert np.ptp(np.asarray(picture(page, "#pictures"))) > 100
     assert page.evaluate("window.hurt") is None
 
@@ -145,7 +148,7 @@ def test_a_drawing_that_was_stopped_harms_nobody(page):
     page.locator("#chips button").first.click()
     playwright.expect(page.locator("#prompt textarea")).to_have_value("Cow in grass with blue sky")
     page.click("#draw")
-    page.wait_for_function("document.querySelector('#told').innerText.includes('seconds')")
+    page.wait_for_function("document.querySelector('#told textarea').value.includes('seconds')")
 
 
 def test_between_two_prompts_a_slider_moves(page):

@@ -55,6 +55,7 @@ def test_a_zip_with_another_checksum_is_refused_and_not_kept(run, tmp_path):
     "address, said",
     [
         ("https://localhost/x.zip", "no checksum"),
+        ("https://localhost/x.zip#sha256=abc", "a checksum that is none"),
         ("ftp://localhost/x.zip", "no address of a preset"),
         ("hf://name", "no address on the Hub"),
         ("hf://../../etc/passwd", "no address on the Hub"),
@@ -96,5 +97,8 @@ def test_addresses_have_names():
 
 
 def test_a_preset_that_is_not_there_names_those_that_are():
+    for name in (None, "", " ", 3):
+        with pytest.raises(UserError, match="a preset has a name"):
+            cvae.load_preset(name)
     with pytest.raises(UserError, match="no preset fotografs; choose one of .*photographs-128"):
         cvae.load_preset("fotografs")
