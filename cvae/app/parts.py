@@ -9,9 +9,7 @@ def gallery(label: str, name: str, columns: int = 2) -> Any:
     """Pictures side by side, whole, each to be saved as a PNG."""
     import gradio as gr
 
-    return gr.Gallery(
-        label=label, columns=columns, object_fit="contain", height="auto", format="png", elem_id=name
-    )  # fmt: skip
+    return gr.Gallery(label=label, columns=columns, object_fit="contain", height="auto", format="png", elem_id=name)
 
 
 def seed_box(**options: Any) -> Any:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from preprocess.embedding.tokenizer import load_tokenizer
+from preprocess.embedding.tokenizer import BYTES, load_tokenizer
 
 # Merges are kept in the order of how often they were found in text: the first ones make all common words.
 MERGES = 10_000
-BYTES = 512
 START, END = BYTES + MERGES, BYTES + MERGES + 1
 VOCABULARY = BYTES + MERGES + 2
 CONTEXT_LENGTH = 24

@@ -25,6 +25,7 @@ def hub(tmp_path, monkeypatch):
         yield server
 
 
+@pytest.mark.slow
 def test_a_run_goes_to_the_hub_and_comes_back(run, hub, tmp_path):
     done = command("-m", "cvae", "publish", "--run", run, "hf://me/meadows", "--licence", "mit", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
