@@ -271,7 +271,7 @@ def _places_of(name: str) -> tuple[pathlib.Path, pathlib.Path]:
     if is_address(name):
         return fetch_preset(name), pathlib.Path("runs", "presets", name_of(name))
     folder = pathlib.Path(name)
-    preset = find_preset(folder.name if folder.parent == FOLDER else name)
+    preset = find_preset(folder.name if folder.parent == FOLDER else str(folder))
     if preset and (preset == folder or not folder.exists()):
         return preset, pathlib.Path("runs", preset.name)
     return folder, folder
