@@ -1,8 +1,6 @@
 """The tab "Between": from one prompt to another, frames drawn ahead, which a slider moves through."""
 
-import base64
 import html
-import io
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from cvae.app.parts import seed_box, text_box
 from cvae.app.studio import Studio
 from cvae.sampling.draw import noise_of
 from cvae.utils.arrays import in_batches, slerp
+from cvae.utils.plots import data_address
 
 FRAMES = 16
 # Of the sheet's JPEG, and milliseconds a frame of the animation, which goes there and back.
@@ -48,7 +47,7 @@ def viewer(images: list[Any], prompts: list[str]) -> str:
         f"this.closest('.between').querySelector('.frame').style.backgroundPositionX = this.value / {last} * 100 + '%'"
     )
     look = (
-        f"background: url({_address(sheet, 'JPEG', quality=QUALITY)}) 0 0 / {len(images) * 100}% 100%;"
+        f"background: url({data_address(sheet, 'JPEG', quality=QUALITY)}) 0 0 / {len(images) * 100}% 100%;"
         "width: min(100%, 24rem); aspect-ratio: 1;"
     )
     return (
@@ -60,15 +59,9 @@ def viewer(images: list[Any], prompts: list[str]) -> str:
     )
 
 
-def _address(image, kind, **options):
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
 def _animation(images):
     frames = [image.convert("RGB").quantize() for image in [*images, *images[-2:0:-1]]]
-    return _address(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=FRAME_TIME, loop=0)
+    return data_address(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=FRAME_TIME, loop=0)
 
 
 def add(studio: Studio) -> None:
@@ -76,7 +69,7 @@ def add(studio: Studio) -> None:
     import gradio as gr
 
     names = studio.names_with("generate", prompts=True)
-    first = studio.first if studio.first in names else names[0]
+    first = studio.first_of(names)
     with gr.Row():
         with gr.Column(min_width=300):
             one = text_box("From", "from", "a brown cow in a green meadow")

@@ -1,7 +1,5 @@
 """The tab "Faces": a face from switches and sliders, and a portrait of one's own with others."""
 
-import pathlib
-import tempfile
 from typing import Any
 
 import numpy as np
@@ -10,6 +8,7 @@ from cvae.app.limits import (
     LARGEST_SEED,
     MOST_PICTURES,
     ONE_AT_A_TIME,
+    as_file,
     checked_number,
     checked_prompt,
     drawing,
@@ -89,9 +88,7 @@ def add(studio: Studio) -> None:
     def edit_portrait(name: str, path: str, text: str, more: list[str], less: list[str]) -> Any:
         image = opened_image(path)
         text = checked_prompt(text, "what the portrait shows", "a young woman with brown hair")
-        with tempfile.TemporaryDirectory() as folder:
-            file = pathlib.Path(folder) / "portrait.png"
-            image.save(file)
+        with as_file(image) as file:
             pictures = studio.run(name).call(
                 "edit",
                 file,

@@ -4,11 +4,13 @@ import contextlib
 import functools
 import inspect
 import io
+import pathlib
 import re
 import sys
+import tempfile
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -74,6 +76,15 @@ def opened_image(path: str | None) -> Any:
         return decode(data)
     except BadImage as error:
         raise UserError(f"That cannot be used as a picture ({error}); choose a JPEG or PNG.") from None
+
+
+@contextlib.contextmanager
+def as_file(image: Any) -> Iterator[pathlib.Path]:
+    """Gives a `PIL.Image` as a PNG for as long as it is needed, for commands that take a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "image.png"
+        image.save(path)
+        yield path
 
 
 def to_images(pictures: np.ndarray) -> list[Any]:

@@ -1,7 +1,5 @@
 """The tab "Photograph": one's own, cropped; other pictures of what it shows, or it changed by a prompt."""
 
-import pathlib
-import tempfile
 from typing import Any
 
 import numpy as np
@@ -9,6 +7,7 @@ import numpy as np
 from cvae.app.limits import (
     LARGEST_SEED,
     ONE_AT_A_TIME,
+    as_file,
     checked_number,
     checked_prompt,
     drawing,
@@ -43,7 +42,7 @@ def add(studio: Studio) -> None:
     import gradio as gr
 
     names = studio.names_with("vary")
-    first = studio.first if studio.first in names else next(iter(names))
+    first = studio.first_of(names)
     with gr.Row():
         with gr.Column(min_width=300):
             given = upload("A photograph", "photograph")
@@ -64,12 +63,10 @@ def add(studio: Studio) -> None:
                 "The first is the square of your photograph, the second what the model's autoencoder keeps of it."
             )
 
-    def draw(name: str, path: str, square: tuple[Any, ...], text: str | None, own: Any) -> Any:
+    def draw(name: str, image: Any, text: str | None, own: Any) -> Any:
         own = checked_number(own, "seed", 0, LARGEST_SEED)
-        image, run = cropped(opened_image(path), *square), studio.run(name)
-        with tempfile.TemporaryDirectory() as folder:
-            file = pathlib.Path(folder) / "given.png"
-            image.save(file)
+        run = studio.run(name)
+        with as_file(image) as file:
             pictures = run.call("vary", file, towards=text, count=COUNT, seed=own).arrays[0]
         model = run.model()
         back = to_uint8(np.asarray(model.decode(np.asarray(model.encode(pictures[:1] / np.float32(255))[0]))))
@@ -82,12 +79,12 @@ def add(studio: Studio) -> None:
 
     @drawing
     def draw_variations(name: str, path: str, own: Any, *square: Any) -> Any:
-        return draw(name, path, square, None, own)
+        return draw(name, cropped(opened_image(path), *square), None, own)
 
     @drawing
     def draw_change(name: str, path: str, own: Any, text: str, *square: Any) -> Any:
-        opened_image(path)
-        return draw(name, path, square, checked_prompt(text, "what it should become"), own)
+        image = cropped(opened_image(path), *square)
+        return draw(name, image, checked_prompt(text, "what it should become"), own)
 
     @spoken
     def show_square(path: str, *square: Any) -> Any:

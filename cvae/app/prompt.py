@@ -1,8 +1,6 @@
 """The tab "Prompt": a text, and pictures that appear while they are drawn."""
 
-import pathlib
 import random
-import tempfile
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +11,7 @@ from cvae.app.limits import (
     MOST_STEPS,
     ONE_AT_A_TIME,
     SESSION,
+    as_file,
     checked_number,
     checked_prompt,
     drawing,
@@ -65,7 +64,7 @@ def add(studio: Studio) -> None:
     import gradio as gr
 
     names = studio.names_with("generate", prompts=True)
-    first = studio.first if studio.first in names else names[0]
+    first = studio.first_of(names)
     scale_of_first, steps_of_first = guidance_and_steps(studio.run(first))
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
@@ -132,9 +131,7 @@ def add(studio: Studio) -> None:
         own = checked_number(own, "seed", 0, LARGEST_SEED)
         if not run.system.has("vary") or "vary" in run.variant.lacks:
             raise UserError(f"{name} draws from prompts alone; choose a flow, such as photographs-128.")
-        with tempfile.TemporaryDirectory() as folder:
-            path = pathlib.Path(folder) / "chosen.png"
-            images[number].save(path)
+        with as_file(images[number]) as path:
             varied = run.call("vary", path, count=len(images), seed=own)
         facts = {"prompt": f"more like: {images[number].info['prompt']}", "seed": own, "model": name}
         found = labelled(varied.arrays[0][1:] / 255, facts)

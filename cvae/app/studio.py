@@ -112,6 +112,10 @@ class Studio:
         """Of those the ones whose variants have a command; with `prompts`, and take prompts."""
         return [name for name in self.names() if self._has(name, commands, prompts)]
 
+    def first_of(self, names: list[str]) -> str:
+        """Of names the one to begin with."""
+        return self.first if self.first in names else names[0]
+
     def _has(self, name: str, commands: tuple[str, ...], prompts: bool) -> bool:
         try:
             run = self.run(name)

@@ -4,9 +4,7 @@ A page shows pairs in an order drawn anew for each person, each run as often on 
 exported as JSON, become win rates.
 """
 
-import base64
 import hashlib
-import io
 import json
 import math
 import pathlib
@@ -20,6 +18,7 @@ from cvae.runs import Run, load_run
 from cvae.sampling.generate import draw_prompts
 from cvae.sampling.prompts import PROMPTS
 from cvae.utils.arrays import to_uint8
+from cvae.utils.plots import data_address
 from preprocess.utils.errors import UserError, check_whole, counted, without_controls
 from preprocess.utils.files import check_writable, save_numbered, write_text
 from preprocess.utils.load import read_json
@@ -129,9 +128,7 @@ def _data_address(pictures):
     if side > 1:
         pictures = np.pad(pictures, ((0, 0), (GAP, GAP), (GAP, GAP), (0, 0)), constant_values=255)
     sheet = np.concatenate([np.concatenate(pictures[i * side : (i + 1) * side], axis=1) for i in range(side)])
-    buffer = io.BytesIO()
-    Image.fromarray(sheet).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return data_address(Image.fromarray(sheet))
 
 
 def wilson_interval(wins: float, total: int) -> tuple[float, float]:

@@ -1,11 +1,8 @@
 """What `make demo` did, as a page: `python -m cvae.pasture.report --demo demo` writes demo/index.html."""
 
 import argparse
-import base64
 import html
-import io
 import pathlib
-from typing import Any
 
 from typing_extensions import TypedDict
 
@@ -13,6 +10,7 @@ from cvae.log import CURVES, describe_epoch
 from cvae.pasture.judge import JUDGED
 from cvae.presets import preset_names
 from cvae.runs import Run
+from cvae.utils.plots import data_address
 from preprocess.shards.info import read_info
 from preprocess.shards.records import captions_of, image_of, read_shard
 from preprocess.utils.command import place_name, run_command
@@ -97,6 +95,8 @@ def _newest(run: Run, command: str, name: str, demo: pathlib.Path) -> str:
 
 
 def _data(demo: pathlib.Path) -> str:
+    from PIL import Image
+
     info = read_info(demo / "embedded")
     counts = info.counts
     text = (
@@ -106,19 +106,13 @@ def _data(demo: pathlib.Path) -> str:
     )
     figures = []
     for record in read_shard(info.paths("val")[0]):
-        image, caption = image_of(record, SIZE), captions_of(record)[0]
-        figures.append(f'<figure><img src="{_address(image)}" alt="">{html.escape(caption)}</figure>')
+        image, caption = Image.fromarray(image_of(record, SIZE)), captions_of(record)[0]
+        figures.append(
+            f'<figure><img src="{data_address(image, "JPEG", quality=90)}" alt="">{html.escape(caption)}</figure>'
+        )
         if len(figures) == SHOWN:
             break
     return f"<p>{text}</p>\n{''.join(figures)}"
-
-
-def _address(image: Any) -> str:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "JPEG", quality=90)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _training(run: Run) -> str:

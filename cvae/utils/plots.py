@@ -1,5 +1,6 @@
 """Pictures about pictures: labelled grids and loss curves."""
 
+import base64
 import contextlib
 import io
 import os
@@ -21,6 +22,17 @@ CELL, LABEL, GAP = 1.35, 1.9, 0.02
 
 # Dots an inch, and how many dots a side and a whole picture may have: Matplotlib draws no more, and nobody reads more.
 DPI, MOST_A_SIDE, MOST = 110, 60_000, 45_000_000
+
+
+def data_address(image: Any, kind: str = "PNG", **options: Any) -> str:
+    """A `PIL.Image` as an address that holds it, for an HTML page's text.
+
+    Args:
+        image: the image. kind: the format. **options: for `PIL.Image.save`.
+    """
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _import_matplotlib():

@@ -172,6 +172,7 @@ def test_a_photograph_is_changed(page, photograph):
     page.wait_for_function("document.querySelectorAll('#varied img').length == 6")
     page.click("#vary")
     page.get_by_text("like it 4").wait_for()
+    assert page.locator("#varied img").count() == 6
 
 
 def test_faces_are_drawn_and_edited(page, photograph):
