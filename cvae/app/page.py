@@ -21,10 +21,12 @@ TABS = {
     "Digits": digits,
     "Models": models,
 }
-# Galleries show all of their pictures, where Gradio's scroll within half of the window.
+# Galleries show all of their pictures, where Gradio's scroll within half of the window. What an error says stands in a
+# corner of the page: Gradio's own mark of it would lie on the pictures, so that none could be chosen.
 HEAD = """
 <style>
 .grid-wrap.fixed-height { max-height: none !important; }
+[data-testid="status-tracker"]:has(.error) { display: none !important; }
 #models { overflow-x: auto; }
 #models td, #models th { word-break: normal; overflow-wrap: normal; }
 </style>

@@ -10,6 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -122,6 +123,12 @@ def test_a_prompt_becomes_pictures_that_tell_what_drew_them(page):
         "picture": "1",
     }  # fmt: skip
     assert page.locator("#pictures img").count() == 4
+    page.click("#more")
+    assert "choose one of them" in refused(page)
+    page.locator("#pictures img").nth(1).click()
+    page.click("#more")
+    page.wait_for_function("document.querySelector('#told textarea').value.includes('encoder')")
+    assert np.ptp(np.asarray(picture(page, "#pictures"))) > 100
     assert page.evaluate("window.hurt") is None
 
 
