@@ -158,8 +158,8 @@ def add(studio: Studio) -> None:
     outputs = [shown, drawn, chosen, told]
     inputs = [model, prompt, count, guidance, steps, best_of, seed]
     events = [
-        # Pressed again while it draws, the last time counts.
-        event(draw_all, inputs, outputs, trigger_mode="always_last", js=LOOK, **ONE_AT_A_TIME)
+        # Pressed again while it draws, it draws once more; "always_last" would wait for what was stopped for ever.
+        event(draw_all, inputs, outputs, trigger_mode="multiple", js=LOOK, **ONE_AT_A_TIME)
         for event in (draw.click, prompt.submit)
     ]
     events.append(more.click(draw_more, [model, drawn, chosen, seed], outputs, **ONE_AT_A_TIME))

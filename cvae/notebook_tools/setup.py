@@ -40,7 +40,7 @@ PACKAGES = {
     "tensorboard": "tensorboard",
 }
 # Never changed by an installation where they are there already.
-KEPT = ("tensorflow", "keras", "torch", "torchvision", "numpy", "jax", "jaxlib")
+KEPT = ("tensorflow", "tensorflow-cpu", "keras", "torch", "torchvision", "numpy", "jax", "jaxlib")
 # In the coursework's order: OpenAI's own repository, and the package index where that cannot be reached. Its setup
 # imports pkg_resources, which pip's isolated builds lack by now.
 CLIP_SOURCES = (["--no-build-isolation", "git+https://github.com/openai/CLIP.git"], ["clip-anytorch"])

@@ -152,6 +152,16 @@ def test_a_drawing_that_was_stopped_harms_nobody(page):
     page.wait_for_function("document.querySelector('#told textarea').value.includes('seconds')")
 
 
+def test_pressed_again_while_it_draws_it_draws_what_stands_there_then(page):
+    page.fill("#prompt textarea", "a horse")
+    page.click("#draw")
+    page.locator("#pictures img").first.wait_for()
+    page.fill("#prompt textarea", "a sheep")
+    page.click("#draw")
+    page.wait_for_function("/^a sheep[^]*seconds/.test(document.querySelector('#told textarea').value)")
+    assert picture(page, "#pictures").text["prompt"] == "a sheep"
+
+
 def test_between_two_prompts_a_slider_moves(page):
     open_tab(page, "Between")
     page.fill("#from textarea", f"a brown cow {EVIL}")
