@@ -34,6 +34,9 @@ GONE = "another host of this training ended or cannot be reached; start all host
 _scratch: list[str] = []
 # Kept for as long as C knows it.
 _handler: Any = None
+# What C++ writes, of which that many letters are shown where the reason is another.
+_said: Any = None
+LAST_WORDS = 1000
 # Folders of a run that only its first host reads or writes, or that all read.
 OWN, READ = ("samples", "tensorboard", "gallery", "generated"), ("latents", "autoencoder")
 
@@ -170,20 +173,21 @@ def _say_so_when_aborted():
     By C's own handler, since Python's run when the aborting function has returned, which it does not. An abort that
     JAX calls is no crash: memory is whole, and Python can run.
     """
-    global _handler
+    global _handler, _said
 
     @ctypes.CFUNCTYPE(None, ctypes.c_int)
     def handler(number):
-        _end()
+        _said.seek(0)
+        said = _said.read().decode(errors="replace")
+        _end(GONE if _names_hosts(said) else f"JAX ended this process: {said[-LAST_WORDS:].strip()}")
 
     _handler = handler
     ctypes.CDLL(None).signal(signal.SIGABRT, handler)
-    # What Python writes stays; what C++ writes before it aborts, a page of addresses, goes.
+    # What Python writes stays; what C++ writes before it aborts, a page of addresses, goes where the handler reads it.
     sys.stderr.flush()
     sys.stderr = open(os.dup(2), "w", buffering=1, errors="backslashreplace")  # noqa: SIM115
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
+    _said = tempfile.TemporaryFile()  # noqa: SIM115
+    os.dup2(_said.fileno(), 2)
 
 
 def _copy(folder, scratch):
@@ -199,14 +203,17 @@ def _copy(folder, scratch):
 def _is_of_hosts(error):
     """Whether an error of JAX's comes of another host, which is gone."""
     # JAX's own is a RuntimeError; of collectives on CPUs it makes a ValueError.
-    return isinstance(error, (RuntimeError, ValueError)) and any(
-        word in str(error) for word in ("Gloo", "gloo", "NCCL", "peer", "coordination", "heartbeat", "UNAVAILABLE")
-    )
+    return isinstance(error, (RuntimeError, ValueError)) and _names_hosts(str(error))
 
 
-def _end():
+def _names_hosts(text):
+    words = ("Gloo", "gloo", "NCCL", "peer", "coordination", "heartbeat", "distributed service", "UNAVAILABLE")
+    return any(word in text for word in words)
+
+
+def _end(reason=GONE):
     """Ends this process, from whatever thread, since none can go on without the others."""
-    sys.stderr.write(f"\nerror: {GONE}\n")
+    sys.stderr.write(f"\nerror: {reason}\n")
     sys.stderr.flush()
     for folder in _scratch:
         shutil.rmtree(folder, ignore_errors=True)

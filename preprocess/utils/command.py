@@ -22,6 +22,8 @@ ENDING_SIGNALS = ("SIGTERM", "SIGHUP")
 _PLACES_IN_GRAPHS = re.compile(r"\[\[.*?\]\]|\[Op:.*?\]|\{\{.*?\}\}")
 _HEADINGS = ("Graph execution error", "Detected at node", "Stack trace", "Error occurred when", "File ", "<st")
 # Of its invalid arguments those that come of a file's content, and not of a mistake in the program.
+# Of an address what follows its path, such as a signature that lets whoever has it read the file.
+_SIGNATURE = re.compile(r"(\w+://[^\s?]+)\?[^\s;,)]+")
 _OF_CONTENT = re.compile(r"parse|Feature|JPEG|decode|record|image", re.IGNORECASE)
 
 
@@ -49,7 +51,7 @@ def sentence_of(error: BaseException, again: str) -> str | None:
         again: how to go on, such as "run the same command again".
     """
     if isinstance(error, UserError):
-        return str(error)
+        return _SIGNATURE.sub(r"\1", str(error))
     kept = f"what is finished in {error.folder} is kept; " if hasattr(error, "folder") else ""
     if isinstance(error, KeyboardInterrupt):
         by = f" by {error}" if isinstance(error, Ended) else ""

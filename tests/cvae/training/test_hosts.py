@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cvae.log import read_log
-from cvae.training.hosts import PREFIX, VARIABLES, Hosts
+from cvae.training.hosts import GONE, PREFIX, VARIABLES, Hosts
 from preprocess.utils.errors import UserError
 from tests.helpers import ROOT
 
@@ -76,6 +76,25 @@ def test_two_hosts_train_as_one_whichever_is_killed_on_the_way(embedded, tmp_pat
             assert process.returncode == 0, said
     np.testing.assert_allclose(figures_of(run), figures_of(tmp_path / "one"), rtol=0.01)
     assert {path.name for path in run.iterdir()} == {path.name for path in (tmp_path / "one").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("F0000 client.h:80] Terminating process because the JAX distributed service detected fatal errors.", GONE),
+        (
+            "F0000 literal.cc:1] Check failed: shape.IsArray()",
+            "JAX ended this process: F0000 literal.cc:1] Check failed",
+        ),
+    ],
+)
+def test_an_abort_says_whether_another_host_was_the_reason(said, sentence):
+    code = (
+        "import os; from cvae.training.hosts import _say_so_when_aborted\n"
+        f"_say_so_when_aborted(); os.write(2, {said.encode()!r}); os.abort()"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert process.returncode == 2 and f"error: {sentence}" in process.stderr
 
 
 def test_hosts_are_named_by_options_or_by_keras_variables(monkeypatch):

@@ -24,6 +24,8 @@ def as_tensorflow_says(name, text):
     ("error", "sentence"),
     [
         (UserError("It is so."), "It is so."),
+        (UserError("s3://b/a.tar?X-Signature=abc is gone (https://b/c?d=e)."), "s3://b/a.tar is gone (https://b/c)."),
+        (UserError("Is a.jpg there? No, https://b/c.zip#sha256=12."), "Is a.jpg there? No, https://b/c.zip#sha256=12."),
         (OSError(errno.ENOSPC, "No space left on device", "/data"), "/data: No space left on device; put that right"),
         (OSError("Can't write data (errno = 28, error message = 'No space left on device')"), "No space left"),
         (MemoryError(), "memory ran out"),
