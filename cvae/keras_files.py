@@ -95,7 +95,7 @@ def load_weights(model: Any, path: pathlib.Path, remedy: str) -> None:
 
 
 def save_in_half(source: pathlib.Path, path: pathlib.Path) -> None:
-    """Writes a model's file with its weights in float16, at about half of the size; it loads as any other.
+    """Writes a model's file with its weights in float16 where they fit, at half of the size; it loads as any other.
 
     Args:
         source: a `.keras` file. path: the file to write.
@@ -104,6 +104,12 @@ def save_in_half(source: pathlib.Path, path: pathlib.Path) -> None:
         for name in full.namelist():
             content = full.read(name)
             half.writestr(name, _weights_in_half(content) if name.endswith(".h5") else content)
+
+
+def _halved(value: np.ndarray) -> np.ndarray:
+    """A float32 array in float16, but where that has no number so large: variances of activations can be."""
+    fits = value.dtype == np.float32 and np.abs(value).max(initial=0) <= np.finfo(np.float16).max
+    return value.astype(np.float16) if fits else value
 
 
 def _weights_in_half(content: bytes) -> bytes:
@@ -115,7 +121,7 @@ def _weights_in_half(content: bytes) -> bytes:
         def copy(name: str, entry: Any) -> None:
             if isinstance(entry, h5py.Dataset):
                 value = entry[()]
-                own = half.create_dataset(name, data=value.astype(np.float16) if value.dtype == np.float32 else value)
+                own = half.create_dataset(name, data=_halved(value))
             else:
                 own = half.require_group(name)
             own.attrs.update(entry.attrs)
