@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: help demo app clip test test-slow test-app test-colab notebooks lint publish clean
+.PHONY: help demo app clip sources cluster test test-slow test-app test-colab notebooks lint publish clean
 
 help:  ## lists what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -23,7 +23,7 @@ $(VENV)/installed: pyproject.toml .ci/packages.py
 	touch $@
 
 # What only some users need.
-$(VENV)/clip $(VENV)/app: $(VENV)/installed
+$(VENV)/clip $(VENV)/app $(VENV)/sources $(VENV)/cluster: $(VENV)/installed
 	$(call install,$(@F))
 	touch $@
 
@@ -58,6 +58,10 @@ app: $(VENV)/app  ## installs, then opens the page to draw on
 	$(BIN)/cvae app
 
 clip: $(VENV)/clip  ## installs PyTorch too, for OpenAI's own CLIP
+
+sources: $(VENV)/sources  ## installs what reads Parquet files, and images at addresses
+
+cluster: $(VENV)/cluster  ## installs Ray, for --cluster
 
 test: $(VENV)/extras  ## installs, then the tests that people run, 8 minutes on two cores at most
 	$(BIN)/python -m pytest tests/ -m "not slow"

@@ -106,8 +106,8 @@ def left_out(found: dict[str, Any]) -> str:
 def describe(manifest: dict[str, Any], theme: str) -> Iterator[str]:
     """What was found and what became of it, a line each."""
     found = manifest["found"]
-    listed = manifest["counts"]["rejected"] + found["captions_left_out"] + found["missing"]
     bare = found["images"] - found["captioned"]
+    listed = manifest["counts"]["rejected"] + found["captions_left_out"] + found["missing"] + bare
     yield f"Found {counted(found['images'], 'image')}" + (f", {bare:,} of them without a caption." if bare else ".")
     if found["dropped"]:
         chosen_by = "--words" if theme == "words" else f"the theme {theme}"

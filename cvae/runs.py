@@ -11,6 +11,7 @@ autoencoder/         of a flow, the run of its own autoencoder; latents/, what i
 prior-*.keras        what --prior flow needs: see `cvae.training.learned_prior`
 """
 
+import difflib
 import functools
 import pathlib
 import zipfile
@@ -261,8 +262,9 @@ def load_preset(name: str) -> Run:
         # Even where a folder has that name.
         return Run(preset)
     if not is_address(name) and not pathlib.Path(name).exists():
-        known = ", ".join(preset_names())
-        raise UserError(f"there is no preset {name}; choose one of {known}, or write {KINDS}.")
+        near = difflib.get_close_matches(name, preset_names(), n=1)
+        hint = f"did you mean {near[0]}, or another" if near else "choose one"
+        raise UserError(f"there is no preset {name}; {hint} of {', '.join(preset_names())}, or write {KINDS}.")
     return Run(name)
 
 
@@ -299,8 +301,9 @@ def _read_config(folder: pathlib.Path) -> dict[str, Any]:
         raise UserError(f"{folder} is a file; name the run's folder.")
     if not path.is_file():
         presets = [name for name in preset_names() if "generate" not in Run(name).variant.lacks]
-        others = f"another --run, or one that comes along: {', '.join(presets)}"
-        raise UserError(f"{folder} is not a run folder (no {CONFIG}); train one, or name {others}.")
+        near = difflib.get_close_matches(str(folder), presets, n=1)
+        hint = f"did you mean {near[0]}, or another" if near else "train one, or name another, or one"
+        raise UserError(f"{folder} is not a run folder (no {CONFIG}); {hint} that comes along: {', '.join(presets)}.")
     remedy = "put it back, or name another --run"
     config = read_json(path, remedy, Config)
     if "clip" in config:

@@ -16,7 +16,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(name, "1")
 
-# What JAX compiles is kept for the next test, and the next run: on a CPU compiling is most of what such tests take.
+# On a CPU compiling is most of what JAX takes for tests: not optimised it is half of that. What is compiled is kept for
+# the next test, and the next run.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "jax"))
 
 # CLIP, and PyTorch with it, before TensorFlow: the other way round, some versions' LLVMs clash and end the process.

@@ -131,7 +131,7 @@ def _import_gradio() -> None:
     try:
         import gradio  # noqa: F401
     except ImportError:
-        raise UserError('the page wants Gradio; run `pip install ".[app]"`.') from None
+        raise UserError('the page wants Gradio; run `make app`, or without make `pip install ".[app]"`.') from None
 
 
 def _warm_up(studio: Studio) -> None:

@@ -28,16 +28,21 @@ PAGE = """<!DOCTYPE html>
   figure {{ display: inline-block; margin: .3rem; width: 9rem; vertical-align: top; font-size: .8rem }}
   figure img {{ width: 100% }}
   td, th {{ padding: .1rem .8rem; text-align: left }}
-  pre {{ background: #f2f2f2; color: black; padding: .6rem; overflow-x: auto }}
+  pre {{ background: #f2f2f2; color: black; padding: .6rem; white-space: pre-wrap }}
 </style>
 <h1>What the demo did</h1>
 {parts}
 </html>
 """
-NEXT = """cvae app                                                        # the page to prompt: make app
+NEXT = """make app                     # the page to prompt
+source .venv/bin/activate    # before all of these
 cvae generate --preset photographs-128 "two cows in the snow"
 cvae train --variant 64-flow --data {demo}/embedded --width 0.25 --batch-size 16 --epochs 30
-python offline_preprocess.py --images path/to/your/photographs  # then clip_wrapper.py, then cvae train"""
+python offline_preprocess.py --images path/to/your/photographs    # and on as docs/data.md says"""
+SOFT = (
+    "It is the coursework's model, an eighth as wide and trained for minutes. It draws the mean of all that a caption "
+    "may mean, so that its pictures are soft, as docs/faq.md explains; the flow above draws one of them."
+)
 # Drawn scenes that are shown, of the validation split.
 SHOWN, SIZE = 8, 128
 
@@ -63,7 +68,9 @@ def write_report(demo: pathlib.Path) -> pathlib.Path:
     run = Run(demo / "run")
     parts = [
         _section(
-            "A model that comes along drew", _image("pasture-128.png", "The demo's prompts, drawn by pasture-128")
+            "A model that comes along drew",
+            "<p>What the flow <code>pasture-128</code> draws for the demo's two prompts:</p>"
+            + _image("pasture-128.png", "The demo's prompts, drawn by pasture-128"),
         ),
         _section("Drawn, and kept", _data(demo)),
         _section("Trained", _training(run)),
@@ -123,7 +130,7 @@ def _training(run: Run) -> str:
     ends = dict.fromkeys([*samples[:1], *samples[-1:]])
     shown = "".join(_image(f"{run.folder.name}/samples/{path.name}", path.stem) for path in ends)
     said = html.escape(describe_epoch(best))
-    return f"<p>{text}{said}. The same captions after the first epoch and the last:</p>{shown}" + _image(
+    return f"<p>{text}{said}. {SOFT}</p><p>The same captions after the first epoch and the last:</p>{shown}" + _image(
         f"{run.folder.name}/{CURVES}", "Loss by epoch"
     )
 

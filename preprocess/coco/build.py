@@ -16,7 +16,7 @@ from preprocess.shards.index import PhotoIndex
 from preprocess.shards.names import join_names, short_names
 from preprocess.shards.records import VALIDATION_SHARE
 from preprocess.shards.write import check_numbers, fingerprint, share_setting
-from preprocess.sources.chosen import Chosen, write_chosen
+from preprocess.sources.chosen import Chosen, with_bare, write_chosen
 from preprocess.sources.photo import Photo
 from preprocess.sources.tally import Tally
 from preprocess.sources.zips import has_unclear_names, list_images, names_of_others
@@ -35,7 +35,7 @@ class Choice:
     Attributes:
         photos: the chosen ones.
         images: in the zip. found: those of them that have captions. missing: captioned images that it lacks.
-        left_out: [(name, why it, or a caption of it, is not used)].
+        left_out: [(name, why it, or a caption of it, is not used)]. bare: the names of those without captions.
     """
 
     photos: list[Photo]
@@ -43,6 +43,7 @@ class Choice:
     found: int
     missing: int
     left_out: list[tuple[str, str]]
+    bare: list[str]
 
 
 def choose_photos(
@@ -79,7 +80,9 @@ def choose_photos(
     missing = [name for name in captions.images if name not in known]
     strange = names_of_others(zip_path, missing)
     left_out = [*captions.left_out, *((name, NO_IMAGE if name in strange else reason) for name in missing)]
-    return Choice(sorted(photos), len(images), len(known), len(missing), left_out)
+    captioned = set(known.values())
+    bare = [names[image] for image in images if image not in captioned]
+    return Choice(sorted(photos), len(images), len(known), len(missing), left_out, bare)
 
 
 def _choose(zips, index_path, words, limit, validation_share):
@@ -107,7 +110,9 @@ def _choose(zips, index_path, words, limit, validation_share):
     index = PhotoIndex(index_path)
     total = index.fill(photos, validation_share, limit)
     found = _describe_choice(choices) | tally.describe() | {"beyond_limit": total - len(index)}
-    return Chosen(paths, fingerprint(index), found, [row for choice in choices for row in choice.left_out])
+    left_out = [row for choice in choices for row in choice.left_out]
+    bare = [name for choice in choices for name in choice.bare]
+    return Chosen(paths, fingerprint(index), found, with_bare(left_out, bare))
 
 
 def _with_own_names(photos, zips):

@@ -12,6 +12,9 @@ from typing import Any
 from preprocess.utils.errors import UserError
 from preprocess.utils.types import Tensor
 
+# How the names of OpenAI's models begin.
+OPENAIS = ("RN", "ViT-")
+
 
 def import_torch() -> Any:
     """PyTorch, also after TensorFlow.
@@ -66,14 +69,18 @@ def load_clip(name: str, device: str) -> tuple[Any, Any, pathlib.Path]:
     Raises:
         UserError: no such name or file, not a CLIP, or weights that cannot be downloaded.
     """
+    is_file = pathlib.Path(name).is_file()
+    unknown = (
+        f"no encoder named '{name}', nor a file; give --clip photographs or pasture, which come along, the path of a "
+        "checkpoint, path/to/file.py:Class, or one of OpenAI's: "
+    )
+    if not is_file and not name.startswith(OPENAIS):
+        # Nobody should install PyTorch to hear that.
+        raise UserError(f"{unknown}such as ViT-B/32.")
     torch, clip = import_torch(), import_clip()
     known = clip.available_models()
-    is_file = pathlib.Path(name).is_file()
     if not is_file and name not in known:
-        raise UserError(
-            f"no encoder named '{name}', nor a file; give --clip photographs or pasture, which come along, the path of "
-            f"a checkpoint, path/to/file.py:Class, or one of: {', '.join(known)}."
-        )
+        raise UserError(f"{unknown}{', '.join(known)}.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -27,6 +27,7 @@ from preprocess.utils.command import reason_of
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import is_whole
 from preprocess.utils.options import VALIDATION_SHARE
+from preprocess.utils.quiet import import_tensorflow
 from preprocess.utils.types import PathLike
 
 SPLITS = ("train", "val")
@@ -96,9 +97,9 @@ def read_shard(path: PathLike) -> Iterator[Any]:
     Raises:
         UserError: the shard is not there or damaged, or holds something else than records.
     """
-    import tensorflow as tf
     from google.protobuf.message import DecodeError
 
+    tf = import_tensorflow()
     remedy = "delete it and run the command that made it again"
     try:
         for record in tf.data.TFRecordDataset(str(path)):

@@ -11,7 +11,7 @@ from preprocess.coco.themes import theme_words
 from preprocess.shards.index import PhotoIndex
 from preprocess.shards.records import VALIDATION_SHARE
 from preprocess.shards.write import check_numbers, fingerprint, share_setting
-from preprocess.sources.chosen import Chosen, write_chosen
+from preprocess.sources.chosen import Chosen, with_bare, write_chosen
 from preprocess.sources.find import find_sources
 from preprocess.sources.open import KINDS
 from preprocess.sources.photo import Photo
@@ -99,7 +99,7 @@ def _choose(sources, caption_field, index_path, words, limit, validation_share):
     """Reads the captions of sources, [(kind, place, label)], and fills the index of photographs. Returns a `Chosen`."""
     tally, found = Tally(words), {"images": 0, "captioned": 0}
     left_out: list[tuple[str, str]] = []
-
+    bare: list[str] = []
     without: list[UserError] = []
 
     def kept(kind, place, label) -> Iterator[Photo]:
@@ -110,8 +110,9 @@ def _choose(sources, caption_field, index_path, words, limit, validation_share):
                 found["captioned"] += 1
                 if tally.keeps(photo.captions):
                     yield photo
-        found["images"] += source.bare
+        found["images"] += len(source.bare)
         left_out.extend(source.left_out)
+        bare.extend(source.bare)
         without.extend([source.without_field] if source.without_field else [])
 
     index = PhotoIndex(pathlib.Path(index_path))
@@ -130,4 +131,4 @@ def _choose(sources, caption_field, index_path, words, limit, validation_share):
             raise without[0] if without else UserError(f"{where} holds no captions of images; see docs/data.md.")
         raise UserError(f"no caption in {where} holds any of: {', '.join(words)}; try --theme or --words.")
     found |= {"missing": 0, "captions_left_out": len(left_out), "beyond_limit": total - len(index)}
-    return Chosen([], fingerprint(index), found | tally.describe(), left_out)
+    return Chosen([], fingerprint(index), found | tally.describe(), with_bare(left_out, bare))

@@ -33,6 +33,12 @@ class Chosen(NamedTuple):
     left_out: list[tuple[str, str]]
 
 
+def with_bare(left_out: list[tuple[str, str]], bare: Iterable[str]) -> list[tuple[str, str]]:
+    """What is left out, and the images without captions, of which nothing else says why."""
+    told = {name for name, _ in left_out}
+    return left_out + [(name, "no caption") for name in bare if name not in told]
+
+
 def write_chosen(
     choose: Callable[[pathlib.Path], Chosen],
     out: PathLike,

@@ -49,7 +49,7 @@ class ParquetSource(Source):
                 if texts := usable(name, next(values), self.left_out):
                     yield Photo(first, f"{group}/{row}", texts, str(self.archive), (), name, "parquet", (size,))
                 else:
-                    self.bare += 1
+                    self.bare.append(name)
                 first += 1
 
     def read(self, member: str) -> bytes:

@@ -63,13 +63,13 @@ class Source(Archive):
 
     Attributes:
         left_out: [(name, reason)] of captions and images that cannot be used, once `photos` has ended.
-        bare: images without a caption, then.
+        bare: the names of images without a caption, then.
         without_field: what to say where no record has captions.
     """
 
     def __init__(self) -> None:
         self.left_out: list[tuple[str, str]] = []
-        self.bare = 0
+        self.bare: list[str] = []
         self.without_field: UserError | None = None
 
     def find_field(self, names: Iterable[str], wanted: str | None, place: PathLike) -> str | None:

@@ -34,7 +34,7 @@ class TarSource(Source):
             if image is None:
                 self._leave_out(label, name, files, texts)
             elif not texts:
-                self.bare += 1
+                self.bare.append(name)
             else:
                 yield Photo(
                     (number_of(label) >> ROWS_BITS << ROWS_BITS) + number,

@@ -1,5 +1,7 @@
 """Training a flow on latents: its autoencoder first where it has one of its own, the latents once, then the flow."""
 
+import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 from cvae.registry import find_variant
@@ -27,6 +29,14 @@ class FlowTask(ShardTask):
     """See `cvae.training.task.Task`; `data` is a folder that clip_wrapper.py made."""
 
     shares_batches = True
+
+    def __init__(self, variant_name: str, data: str | pathlib.Path | None, given: Mapping[str, Any]) -> None:
+        if init := given.get("init"):
+            # Weights of another width would not fit.
+            given = {"width": Run(init).settings["width"]} | {
+                name: value for name, value in given.items() if value is not None
+            }
+        super().__init__(variant_name, data, given)
 
     def check_options(self) -> None:
         check_autoencoder(self.options.get("autoencoder", SHIPPED))

@@ -100,5 +100,7 @@ def test_a_preset_that_is_not_there_names_those_that_are():
     for name in (None, "", " ", 3):
         with pytest.raises(UserError, match="a preset has a name"):
             cvae.load_preset(name)
-    with pytest.raises(UserError, match="no preset fotografs; choose one of .*photographs-128"):
-        cvae.load_preset("fotografs")
+    with pytest.raises(UserError, match="no preset photograph-64; did you mean photographs-64, or another of"):
+        cvae.load_preset("photograph-64")
+    with pytest.raises(UserError, match="no preset mountains; choose one of .*photographs-128"):
+        cvae.load_preset("mountains")

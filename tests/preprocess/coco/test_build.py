@@ -268,8 +268,9 @@ def test_all_that_is_captioned_is_kept_or_told(tmp_path):
     assert found["captions_left_out"] == 2 and manifest["counts"]["rejected"] == 1
     assert texts_by_name(tmp_path / "out").keys() == {*names, "u\u0308ber.jpg"} - {"b.bmp"}
     reasons = rejected_in(tmp_path / "out")
-    assert reasons.keys() == {"damaged.jpg", "gone.jpg", "e.jfif"}
-    assert "damaged" in reasons["damaged.jpg"] and "not among the images of" in reasons["gone.jpg"]
+    assert reasons.keys() == {"damaged.jpg", "gone.jpg", "e.jfif", "bare.jpg"}
+    assert "damaged" in reasons["damaged.jpg"] and reasons["bare.jpg"] == "no caption"
+    assert "not among the images of" in reasons["gone.jpg"]
 
 
 def test_photographs_of_a_kind_that_is_not_read_are_told(tmp_path):

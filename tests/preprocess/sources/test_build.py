@@ -68,9 +68,25 @@ def test_images_without_captions_are_counted_and_captions_without_images_listed(
     assert sorted(rejected_in(tmp_path / "out")) == [
         ("../../1.jpg", "named in metadata.jsonl, but not among the images of its folder"),
         ("4.jpg", "named in metadata.jsonl, but not among the images of its folder"),
-        ("metadata.jsonl, row 4", "no file_name"),
-        ("sub/2.png", "a caption is empty"),
-        ("sub/2.png", "a caption is no text but 7"),
+        ("mine/3.jpg", "no caption"),
+        ("mine/bad.jpg", "no caption"),
+        ("mine/metadata.jsonl, row 4", "no file_name"),
+        ("mine/sub/2.png", "a caption is empty"),
+        ("mine/sub/2.png", "a caption is no text but 7"),
+    ]
+
+
+def test_texts_beside_images_count_where_no_list_names_them(tmp_path):
+    folder = write_list(write_images(tmp_path / "mine"), [{"file_name": "1.jpg", "caption": "a cow"}])
+    (folder / "1.txt").write_text("not read")
+    (folder / "sub" / "2.TXT").write_text("two sheep\n\na flock\n\n")
+    (folder / "3.txt").write_bytes("kühe".encode("latin-1"))
+    (folder / "orphan.txt").write_text("a horse")
+    preprocess_images([folder], tmp_path / "out", sizes=(64,))
+    assert sorted(map(captions_of, records_in(tmp_path / "out"))) == [["a cow"], ["two sheep", "a flock"]]
+    assert sorted(rejected_in(tmp_path / "out")) == [
+        ("mine/3.jpg", "its text is not text"),
+        ("mine/orphan.txt", "a text without an image"),
     ]
 
 
@@ -107,7 +123,7 @@ def test_one_record_does_not_decide_for_all(tmp_path):
     manifest = preprocess_images([write_tar(tmp_path / "0.tar", files)], tmp_path / "tar", sizes=(64,))
     assert len(records_in(tmp_path / "tar")) == 1 and manifest["found"]["images"] == 3
     names = [name for name, _ in rejected_in(tmp_path / "tar")]
-    assert names == ["0.tar/a", "0.tar/c.1.jpg"]
+    assert names == ["0.tar/a", "0.tar/c.1.jpg", "0.tar/b"]
 
 
 def test_words_alone_choose(tmp_path):
@@ -158,7 +174,7 @@ def test_a_tars_captions_may_be_in_its_json(tmp_path):
     manifest = preprocess_images([tar], tmp_path / "out", sizes=(64,))
     assert [captions_of(record) for record in records_in(tmp_path / "out")] == [["a cow"]]
     assert manifest["found"]["images"] == 2
-    assert rejected_in(tmp_path / "out") == [("0.tar/c", "captions without an image")]
+    assert rejected_in(tmp_path / "out") == [("0.tar/c", "captions without an image"), ("0.tar/b", "no caption")]
     preprocess_images([tar], tmp_path / "alt", sizes=(64,), caption_field="alt")
     assert [captions_of(record) for record in records_in(tmp_path / "alt")] == [["a calf"]]
 

@@ -9,6 +9,7 @@ from cvae.runs import Run
 from cvae.systems.flow.autoencoder import Autoencoder
 from cvae.systems.flow.init import begin_with
 from cvae.systems.flow.model import LatentFlow
+from cvae.systems.flow.task import FlowTask
 from cvae.training.loop import train
 from preprocess.utils.errors import UserError
 from tests.helpers import SMALL_FLOW, assert_same_weights
@@ -70,6 +71,8 @@ def test_what_a_flow_cannot_begin_with_is_an_error(flow_run, run, embedded, tmp_
         begin(run)
     with pytest.raises(UserError, match="knows embeddings by photographs, .* embed the data with `--clip photographs`"):
         begin("photographs-64", width=0.5)
+    # Not given, it is the other's.
+    assert FlowTask("64-flow", embedded, {"init": flow_run}).settings.width == Run(flow_run).settings["width"]
     width = Run(flow_run).settings["width"]
     with pytest.raises(UserError, match=f"has --width {width:g}; give that one"):
         begin(flow_run, width=0.5)
