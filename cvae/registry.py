@@ -5,7 +5,6 @@ What does the work is named by strings such as "cvae.systems.flow.task:FlowTask"
 """
 
 import dataclasses
-import difflib
 import functools
 import importlib
 import math
@@ -14,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import cvae.systems
-from preprocess.utils.errors import UserError, range_in_words
+from preprocess.utils.errors import UserError, range_in_words, suggest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,9 +216,7 @@ def system_of(variant_name: str) -> System:
         if variant_name in system.variants:
             return system
     names = list(all_variants())
-    near = difflib.get_close_matches(variant_name, names, n=1)
-    hint = f"did you mean {near[0]}, or another" if near else "choose one"
-    raise UserError(f"no variant '{variant_name}'; {hint} of: {', '.join(names)}.")
+    raise UserError(f"no variant '{variant_name}'; {suggest(variant_name, names)} of: {', '.join(names)}.")
 
 
 def find_variant(name: str) -> Variant:

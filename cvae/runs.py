@@ -11,7 +11,6 @@ autoencoder/         of a flow, the run of its own autoencoder; latents/, what i
 prior-*.keras        what --prior flow needs: see `cvae.training.learned_prior`
 """
 
-import difflib
 import functools
 import pathlib
 import zipfile
@@ -26,7 +25,7 @@ from cvae.registry import System, resolve, system_of
 from cvae.run_files import Config, EmbeddedConfig
 from preprocess.embedding.process import EncoderRecord
 from preprocess.shards.info import DataInfo, read_info
-from preprocess.utils.errors import UserError
+from preprocess.utils.errors import UserError, suggest
 from preprocess.utils.files import PARTIAL, write_json
 from preprocess.utils.load import check_schema, read_json
 from preprocess.utils.quiet import import_keras
@@ -262,9 +261,8 @@ def load_preset(name: str) -> Run:
         # Even where a folder has that name.
         return Run(preset)
     if not is_address(name) and not pathlib.Path(name).exists():
-        near = difflib.get_close_matches(name, preset_names(), n=1)
-        hint = f"did you mean {near[0]}, or another" if near else "choose one"
-        raise UserError(f"there is no preset {name}; {hint} of {', '.join(preset_names())}, or write {KINDS}.")
+        hint = f"{suggest(name, preset_names())} of {', '.join(preset_names())}"
+        raise UserError(f"there is no preset {name}; {hint}, or write {KINDS}.")
     return Run(name)
 
 
@@ -301,8 +299,7 @@ def _read_config(folder: pathlib.Path) -> dict[str, Any]:
         raise UserError(f"{folder} is a file; name the run's folder.")
     if not path.is_file():
         presets = [name for name in preset_names() if "generate" not in Run(name).variant.lacks]
-        near = difflib.get_close_matches(str(folder), presets, n=1)
-        hint = f"did you mean {near[0]}, or another" if near else "train one, or name another, or one"
+        hint = suggest(str(folder), presets, "train one, or name another, or one")
         raise UserError(f"{folder} is not a run folder (no {CONFIG}); {hint} that comes along: {', '.join(presets)}.")
     remedy = "put it back, or name another --run"
     config = read_json(path, remedy, Config)

@@ -1,7 +1,9 @@
 """The one kind of error that a user can cause, and the checks that raise it."""
 
+import difflib
 import numbers
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -34,6 +36,12 @@ def without_controls(text: str) -> str:
     """A text of a user's files for a terminal: no code in it that moves the cursor or colours what follows."""
     plain = (char if char in "\n\t" or unicodedata.category(char) != "Cc" else f"\\x{ord(char):02x}" for char in text)
     return "".join(plain)
+
+
+def suggest(name: str, known: Iterable[str], otherwise: str = "choose one") -> str:
+    """How a sentence goes on after a name that nothing has: with the nearest that something has."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]}, or another" if near else otherwise
 
 
 def counted(number: Any, noun: str) -> str:
