@@ -63,7 +63,7 @@ sources: $(VENV)/sources  ## installs what reads Parquet files, and images at ad
 
 cluster: $(VENV)/cluster  ## installs Ray, for --cluster
 
-test: $(VENV)/extras  ## installs, then the tests that people run, 8 minutes on two cores at most
+test: $(VENV)/extras  ## installs, then the tests that people run, 20 minutes on two cores
 	$(BIN)/python -m pytest tests/ -m "not slow"
 
 test-slow: $(VENV)/extras  ## the other tests

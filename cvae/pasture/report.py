@@ -35,7 +35,7 @@ PAGE = """<!DOCTYPE html>
 </html>
 """
 NEXT = """make app                     # the page to prompt
-source .venv/bin/activate    # before all of these
+source .venv/bin/activate    # before what follows
 cvae generate --preset photographs-128 "two cows in the snow"
 cvae train --variant 64-flow --data {demo}/embedded --width 0.25 --batch-size 16 --epochs 30
 python offline_preprocess.py --images path/to/your/photographs    # and on as docs/data.md says"""

@@ -36,7 +36,10 @@ class FolderSource(Source):
         files = files_in(self.folder)
         images = {self._member(place): place for place in files if is_image(place)}
         if not images:
-            raise UserError(f"{self.folder} holds no {', '.join(ENDINGS[:3])} or other images; name another folder.")
+            raise UserError(
+                f"{self.folder} holds no {', '.join(ENDINGS[:3])} or other images; name another folder, or the one that "
+                "tars or Parquet files are in."
+            )
         self.label = label
         lists = [place for place in files if place.name in LISTS]
         listed = (pair for place in lists for pair in self._listed(place, images, caption_field))
