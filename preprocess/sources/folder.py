@@ -37,8 +37,8 @@ class FolderSource(Source):
         images = {self._member(place): place for place in files if is_image(place)}
         if not images:
             raise UserError(
-                f"{self.folder} holds no {', '.join(ENDINGS[:3])} or other images; name another folder, or the one that "
-                "tars or Parquet files are in."
+                f"{self.folder} holds no {', '.join(ENDINGS[:3])} or other images; name another folder, or that "
+                "which tars or Parquet files are in."
             )
         self.label = label
         lists = [place for place in files if place.name in LISTS]
