@@ -110,9 +110,9 @@ def _choose(zips, index_path, words, limit, validation_share):
     index = PhotoIndex(index_path)
     total = index.fill(photos, validation_share, limit)
     found = _describe_choice(choices) | tally.describe() | {"beyond_limit": total - len(index)}
-    left_out = [row for choice in choices for row in choice.left_out]
-    bare = [name for choice in choices for name in choice.bare]
-    return Chosen(paths, fingerprint(index), found, with_bare(left_out, bare))
+    # Zip by zip, since two may have images of one name.
+    left_out = [row for choice in choices for row in with_bare(choice.left_out, choice.bare)]
+    return Chosen(paths, fingerprint(index), found, left_out)
 
 
 def _with_own_names(photos, zips):

@@ -22,9 +22,9 @@ ENDING_SIGNALS = ("SIGTERM", "SIGHUP")
 _PLACES_IN_GRAPHS = re.compile(r"\[\[.*?\]\]|\[Op:.*?\]|\{\{.*?\}\}")
 _HEADINGS = ("Graph execution error", "Detected at node", "Stack trace", "Error occurred when", "File ", "<st")
 # Of its invalid arguments those that come of a file's content, and not of a mistake in the program.
+_OF_CONTENT = re.compile(r"parse|Feature|JPEG|decode|record|image", re.IGNORECASE)
 # Of an address what follows its path, such as a signature that lets whoever has it read the file.
 _SIGNATURE = re.compile(r"(\w+://[^\s?]+)\?[^\s;,)]+")
-_OF_CONTENT = re.compile(r"parse|Feature|JPEG|decode|record|image", re.IGNORECASE)
 
 
 class Ended(KeyboardInterrupt):
@@ -51,13 +51,19 @@ def sentence_of(error: BaseException, again: str) -> str | None:
         again: how to go on, such as "run the same command again".
     """
     if isinstance(error, UserError):
-        return _SIGNATURE.sub(r"\1", str(error))
+        return _without_signatures(str(error))
     kept = f"what is finished in {error.folder} is kept; " if hasattr(error, "folder") else ""
     if isinstance(error, KeyboardInterrupt):
         by = f" by {error}" if isinstance(error, Ended) else ""
         return f"interrupted{by}; {kept}{again}."
     reason = reason_of(error)
-    return f"{reason}; {kept}put that right or choose another place, then {again}." if reason else None
+    if not reason:
+        return None
+    return _without_signatures(f"{reason}; {kept}put that right or choose another place, then {again}.")
+
+
+def _without_signatures(sentence: str) -> str:
+    return _SIGNATURE.sub(r"\1", sentence)
 
 
 def reason_of(error: BaseException) -> str | None:

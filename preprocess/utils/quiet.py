@@ -63,8 +63,8 @@ def import_tensorflow() -> types.ModuleType:
     # All of a GPU's memory at once would leave none to CLIP's process, or to JAX.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3":
-        # Messages from before its log is set up come whatever the level.
-        with _no_standard_error():
+        # Messages from before its log is set up come whatever the level; others' would be lost the next times.
+        with contextlib.nullcontext() if "tensorflow" in sys.modules else _no_standard_error():
             import tensorflow
 
             # Of functions that are traced for several models, each rightly.

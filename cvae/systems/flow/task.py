@@ -31,11 +31,9 @@ class FlowTask(ShardTask):
     shares_batches = True
 
     def __init__(self, variant_name: str, data: str | pathlib.Path | None, given: Mapping[str, Any]) -> None:
-        if init := given.get("init"):
-            # Weights of another width would not fit.
-            given = {"width": Run(init).settings["width"]} | {
-                name: value for name, value in given.items() if value is not None
-            }
+        if given.get("init") and given.get("width") is None:
+            # Weights of another width would not fit. A training that goes on has its own, and needs the other no more.
+            given = {**given, "width": Run(given["init"]).settings["width"]}
         super().__init__(variant_name, data, given)
 
     def check_options(self) -> None:

@@ -150,6 +150,7 @@ def test_a_drawing_that_was_stopped_harms_nobody(page):
     playwright.expect(page.locator("#prompt textarea")).to_have_value("Cow in grass with blue sky")
     page.click("#draw")
     page.wait_for_function("document.querySelector('#told textarea').value.includes('seconds')")
+    assert picture(page, "#pictures").text["prompt"] == "Cow in grass with blue sky"
 
 
 def test_pressed_again_while_it_draws_it_draws_what_stands_there_then(page):

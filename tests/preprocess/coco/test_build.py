@@ -273,6 +273,15 @@ def test_all_that_is_captioned_is_kept_or_told(tmp_path):
     assert "not among the images of" in reasons["gone.jpg"]
 
 
+def test_images_of_one_name_in_two_zips_are_each_told(tmp_path):
+    empty = write_coco(tmp_path / "a", {"1.jpg": jpeg(1), "2.jpg": jpeg(2)}, {"1.jpg": [""], "2.jpg": ["a cow"]})
+    bare = write_coco(tmp_path / "b", {"1.jpg": jpeg(3), "3.jpg": jpeg(4)}, {"3.jpg": ["a cow"]})
+    preprocess_coco([empty, bare], tmp_path / "out", sizes=(64,))
+    with open(tmp_path / "out" / "rejected.csv") as file:
+        reasons = [row["reason"] for row in csv.DictReader(file) if row["file"] == "1.jpg"]
+    assert reasons == ["a caption is empty", "no caption"]
+
+
 def test_photographs_of_a_kind_that_is_not_read_are_told(tmp_path):
     files = {"1.jpg": jpeg(), "2.HEIC": b"\0\0\0\x18ftypheic" + bytes(100)}
     path = write_coco(tmp_path, files, {name: ["a cow"] for name in files})

@@ -74,5 +74,7 @@ def test_what_a_flow_cannot_begin_with_is_an_error(flow_run, run, embedded, tmp_
     # Not given, it is the other's.
     assert FlowTask("64-flow", embedded, {"init": flow_run}).settings.width == Run(flow_run).settings["width"]
     width = Run(flow_run).settings["width"]
+    # One that goes on, which has its own, does so when the other is gone.
+    assert FlowTask("64-flow", embedded, {"init": str(tmp_path / "gone"), "width": width}).settings.width == width
     with pytest.raises(UserError, match=f"has --width {width:g}; give that one"):
         begin(flow_run, width=0.5)
