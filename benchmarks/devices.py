@@ -89,7 +89,10 @@ def choices_here():
     policy, xla = best_policy(), wants_xla()
     chosen = (policy, xla, 1)
     found = {f"{policy}, {'XLA' if xla else 'no XLA'}, a step at once (as `cvae train` does)": chosen}
-    for other in ("float32", "mixed_bfloat16", "mixed_float16"):
+    others = ["float32", "mixed_bfloat16", "mixed_float16"]
+    if keras.backend.backend() == "jax" and _device() == "cpu":
+        others.remove("mixed_float16")  # which its products cannot do
+    for other in others:
         if other != policy:
             found[other] = (other, xla, 1)
     if keras.backend.backend() == "tensorflow":
