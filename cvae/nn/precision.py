@@ -38,7 +38,7 @@ def in_best_precision(model: Any) -> Any:
 
 def wants_xla() -> bool:
     """Whether `compile` is asked for XLA on this backend."""
-    # In TensorFlow XLA is slower on CPUs, above all in bfloat16, and wins little on GPUs with layers of this size.
+    # In TensorFlow XLA is slower on CPUs, above all in bfloat16; on GPUs that was not measured.
     return keras.backend.backend() == "jax"
 
 
