@@ -41,6 +41,24 @@ def read_arrays(path: PathLike, dimensions: Mapping[str, int], remedy: str) -> d
     return arrays
 
 
+def map_array(path: PathLike, shape: tuple[int, ...], remedy: str) -> np.ndarray:
+    """The array of a `.npy` file, mapped into memory and only read from the disk where it is used.
+
+    Args:
+        path: the file. shape: the array's. remedy: see `read_bytes`.
+
+    Raises:
+        UserError: the file is not there or damaged, or has another shape.
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path} is damaged ({first_line(error)}); {remedy}.") from None
+    if not isinstance(array, np.memmap) or array.shape != shape:
+        raise UserError(f"{path} is damaged (an array of another shape); {remedy}.")
+    return array
+
+
 def read_state_dict(path: PathLike, remedy: str) -> dict[str, np.ndarray]:
     """The tensors of a PyTorch file by name, float32, without PyTorch; nothing else in the file is called.
 

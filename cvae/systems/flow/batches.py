@@ -36,6 +36,10 @@ class Choices:
         self.starts = np.cumsum(self.captions) - self.captions + before
         self.usual = (self.starts if conditions.own is None else np.arange(count)).astype(np.int32)
 
+    def in_order(self) -> tuple[np.ndarray, ...]:
+        """All photographs once, whole: see `of_epoch`."""
+        return np.arange(len(self.usual)), 0 * self.usual, 0 * self.usual, self.usual
+
     def of_epoch(self, epoch: int) -> tuple[np.ndarray, ...]:
         """(photographs, their views, whether those are mirrored, rows of conditions), each int32, of whole batches."""
         rng = np.random.default_rng([self.settings.seed, epoch])
@@ -65,28 +69,27 @@ def latent_batches(latents: Latents, conditions: Conditions, settings: Settings,
         A `tf.data.Dataset` of ((latent, condition),), both float32; with patches, (n, 64, d), where there are any.
     """
     tf = import_tensorflow()
-    grids, patches = tf.constant(latents.grids), tf.constant(latents.patches)
-    choices = Choices(latents, conditions, settings)
-    rows, usual = tf.constant(choices.rows), tf.constant(choices.usual)
+    choices, size = Choices(latents, conditions, settings), settings.batch_size
 
     def batch(chosen, view, mirrored, row):
-        grid = tf.cast(tf.gather_nd(grids, tf.stack([chosen, 2 * view + mirrored], axis=1)), tf.float32)
-        pairs = grid, tf.gather(rows, row)
+        pairs = latents.grids[chosen, 2 * view + mirrored].astype(np.float32), choices.rows[row]
         if not latents.patches.shape[-1]:
             return (pairs,)
-        own = tf.gather_nd(patches, tf.stack([chosen, view], axis=1))
+        own = latents.patches[chosen, view].astype(np.float32)
         # Those of a mirrored photograph lie mirrored too.
-        own = tf.where(tf.cast(mirrored, tf.bool)[:, None, None, None], own[:, :, ::-1], own)
-        tokens = tf.reshape(own, (-1, own.shape[1] * own.shape[2], own.shape[3]))
-        return ((*pairs, tf.cast(tokens, tf.float32)),)
+        own = np.where(mirrored.astype(bool)[:, None, None, None], own[:, :, ::-1], own)
+        return ((*pairs, own.reshape(len(own), -1, own.shape[-1])),)
 
+    def batches():
+        epochs = [choices.in_order()] if first_epoch is None else map(choices.of_epoch, itertools.count(first_epoch))
+        for chosen in epochs:
+            for start in range(0, len(chosen[0]), size):
+                yield batch(*(part[start : start + size] for part in chosen))
+
+    [example] = batch(*(part[:1] for part in choices.in_order()))
+    signature = (tuple(tf.TensorSpec([None, *part.shape[1:]], tf.float32) for part in example),)
+    # By NumPy, one batch at a time: a tensor of all latents would be a second copy of them.
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
     if first_epoch is None:
-        chosen = tf.data.Dataset.range(len(latents.embeddings), output_type=tf.int32).map(
-            lambda row: (row, 0, 0, usual[row])
-        )
-    else:
-        chosen = tf.data.Dataset.from_generator(
-            lambda: map(choices.of_epoch, itertools.count(first_epoch)),
-            output_signature=(tf.TensorSpec([None], tf.int32),) * 4,
-        ).unbatch()
-    return chosen.batch(settings.batch_size).map(batch).prefetch(tf.data.AUTOTUNE)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(-(-len(choices.usual) // size)))
+    return dataset.prefetch(tf.data.AUTOTUNE)

@@ -14,7 +14,7 @@ from preprocess.shards.info import DataInfo
 from preprocess.shards.records import attributes_in, embeddings_of, image_of, patches_of, read_shard
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import atomic_path, sha256, write_text
-from preprocess.utils.load_arrays import read_arrays
+from preprocess.utils.load_arrays import map_array, read_arrays
 from preprocess.utils.progress import progress_bar
 from preprocess.utils.quiet import import_tensorflow
 from preprocess.utils.types import PathLike
@@ -25,11 +25,14 @@ MADE_BY = "autoencoder.sha256"
 DIMENSIONS = {"grids": 5, "embeddings": 2, "texts": 2, "counts": 1}
 # The least side of a crop, as a part of the photograph's.
 LEAST = 0.8
+# What a photograph has most of, and bytes of a split's files from which on that stays on the disk, mapped into memory:
+# at 64 px with patches and two crops, those of 58,000 photographs.
+LARGE, MAPPED = ("grids", "patches"), 2 * 1024**3
 
 
 @dataclasses.dataclass(frozen=True)
 class Latents:
-    """n photographs of one split.
+    """n photographs of one split; of very many, grids and patches are memory-mapped.
 
     Attributes:
         grids: float16 (n, 2 v, height, width, channels): of each photograph and of its mirror image, then, of
@@ -125,15 +128,38 @@ def _boxes(example, count):
 
 def read_latents(info: DataInfo, folder: PathLike, split: str) -> Latents:
     """The latents of a split that `encode_latents` has written: `Latents`."""
-    parts = []
-    for shard in info.paths(split):
-        part = read_arrays(_latents_path(folder, shard.name), DIMENSIONS, f"delete {folder}, and it is made again")
-        count = len(part["grids"])
-        # Version 0.2 kept neither.
-        older = {"patches": np.zeros((count, 1, GRID, GRID, 0), np.float16), "attributes": np.zeros((count, 0))}
-        parts.append(older | part)
-    names = ("grids", "embeddings", "texts", "counts", "patches", "attributes")
-    grids, embeddings, texts, counts, patches, attributes = (
-        np.concatenate([part[name] for part in parts]) for name in names
-    )
-    return Latents(grids, embeddings, texts, np.repeat(np.arange(len(counts)), counts), patches, attributes)
+    paths = [_latents_path(folder, shard.name) for shard in info.paths(split)]
+    mapped: dict[str, np.ndarray] = {}
+    if sum(path.stat().st_size for path in paths if path.is_file()) > MAPPED:
+        mapped = {name: _mapped(paths, name, info.counts[split]) for name in LARGE}
+    parts = [{name: own for name, own in _read_part(path).items() if name not in mapped} for path in paths]
+    arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    arrays |= mapped
+    counts = arrays.pop("counts")
+    return Latents(**arrays, ids=np.repeat(np.arange(len(counts)), counts))
+
+
+def _read_part(path):
+    part = read_arrays(path, DIMENSIONS, f"delete {path.parent}, and it is made again")
+    count = len(part["grids"])
+    # Version 0.2 kept neither.
+    older = {"patches": np.zeros((count, 1, GRID, GRID, 0), np.float16), "attributes": np.zeros((count, 0))}
+    return {name: part.get(name, older.get(name)) for name in (*DIMENSIONS, *older)}
+
+
+def _mapped(paths, name, count):
+    """An array of all parts as one memory-mapped file beside them, which is made where it is not there yet."""
+    first = _read_part(paths[0])[name]
+    shape = count, *first.shape[1:]
+    if not first.size:
+        return np.zeros(shape, first.dtype)
+    path = paths[0].with_name(f"{paths[0].stem.split('-')[0]}-{name}.npy")
+    if not path.is_file():
+        with atomic_path(path) as partial:
+            array, place = np.lib.format.open_memmap(partial, "w+", first.dtype, shape), 0
+            for part in progress_bar(paths, desc=f"joining {name}", unit="shard"):
+                own = _read_part(part)[name]
+                array[place : place + len(own)] = own
+                place += len(own)
+            array.flush()
+    return map_array(path, shape, f"delete {path.parent}, and it is made again")

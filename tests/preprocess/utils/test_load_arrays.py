@@ -6,7 +6,7 @@ import pytest
 
 from preprocess.pasture import PASTURE_CLIP
 from preprocess.utils.errors import UserError
-from preprocess.utils.load_arrays import read_state_dict
+from preprocess.utils.load_arrays import map_array, read_state_dict
 
 torch = pytest.importorskip("torch")
 
@@ -16,6 +16,22 @@ def test_a_state_dict_is_read_without_pytorch(tmp_path):
     own = read_state_dict(PASTURE_CLIP, "fetch it again")
     assert set(own) == set(theirs)
     assert all(np.array_equal(own[name], tensor.float().numpy()) for name, tensor in theirs.items())
+
+
+def test_an_array_is_mapped_and_read_where_it_is_used(tmp_path):
+    np.save(tmp_path / "x.npy", np.arange(6).reshape(3, 2))
+    mapped = map_array(tmp_path / "x.npy", (3, 2), "make it again")
+    assert isinstance(mapped, np.memmap) and mapped[1, 1] == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY\x01\x00", pickle.dumps([1]), None])
+def test_what_is_no_such_array_is_refused(tmp_path, content):
+    if content is None:
+        np.save(tmp_path / "x.npy", np.arange(4))
+    else:
+        (tmp_path / "x.npy").write_bytes(content)
+    with pytest.raises(UserError, match=r"x\.npy is damaged .*; make it again"):
+        map_array(tmp_path / "x.npy", (3, 2), "make it again")
 
 
 class Evil:

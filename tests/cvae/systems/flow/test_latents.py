@@ -6,6 +6,7 @@ from cvae.systems.flow.latents import encode_latents, has_latents_of, read_laten
 from cvae.systems.flow.spatial_vae import SpatialVAE
 from preprocess.shards.info import read_info
 from preprocess.shards.records import embeddings_of, image_of, read_shard
+from preprocess.utils.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,24 @@ def test_crops_of_training_images_are_always_the_same_parts(embedded, autoencode
     # Other than the whole, and yet more like it than like other photographs.
     assert (differences > 0).all() and differences.mean() < others.mean()
     assert read_latents(info, tmp_path / "once", "val").grids.shape[1] == 2
+
+
+def test_very_many_latents_stay_on_the_disk(embedded, autoencoder, tmp_path, monkeypatch):
+    info = read_info(embedded)
+    encode_latents(*autoencoder, info, tmp_path, 64, crops=1)
+    in_memory = read_latents(info, tmp_path, "train")
+    monkeypatch.setattr("cvae.systems.flow.latents.MAPPED", 0)
+    joined, times = tmp_path / "train-grids.npy", set()
+    for _ in range(2):
+        mapped = read_latents(info, tmp_path, "train")
+        assert isinstance(mapped.grids, np.memmap)
+        for name, own in vars(in_memory).items():
+            np.testing.assert_array_equal(own, getattr(mapped, name))
+        times.add(joined.stat().st_mtime_ns)
+    assert len(times) == 1
+    joined.write_bytes(joined.read_bytes()[:-2])
+    with pytest.raises(UserError, match=r"train-grids\.npy is damaged .*; delete "):
+        read_latents(info, tmp_path, "train")
 
 
 def test_only_missing_and_damaged_files_are_made_again(embedded, autoencoder, tmp_path):
