@@ -15,9 +15,10 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
+from benchmarks.train_step import build, noise_batch
 from preprocess.utils.command import run_command
 from preprocess.utils.errors import summary
-from preprocess.utils.quiet import import_keras, import_tensorflow
+from preprocess.utils.quiet import import_tensorflow
 
 SIDE = 4096  # of the matrices whose product is measured
 # Forwards, and backwards to the weights and to what came in, each as many operations.
@@ -99,17 +100,6 @@ def update_seconds(model, rounds):
     return median_seconds(update, rounds)
 
 
-def build(size):
-    from cvae.nn.optimizers import Adam
-    from cvae.nn.precision import best_policy
-    from cvae.systems.coursework.model import ClipCVAE
-
-    model = ClipCVAE(size, dtype=best_policy())
-    model.compile(Adam(5e-4), jit_compile=False)
-    model.optimizer.build(model.trainable_variables)
-    return model
-
-
 def parts_of(model, batch_size, rounds):
     """[(part, kind, seconds, operations)], of which layers that only reshape are no part."""
     found = []
@@ -133,10 +123,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="default: %(default)s")
     arguments = parser.parse_args()
     import_tensorflow()
-    import_keras().utils.set_random_seed(0)
-    model, rng = build(arguments.size), np.random.default_rng(0)
-    image = rng.random((arguments.batch_size, arguments.size, arguments.size, 3), np.float32)
-    batch = image, rng.standard_normal((arguments.batch_size, model.embedding_dim)).astype(np.float32)
+    from cvae.nn.precision import best_policy
+
+    model, batch = build(arguments.size, best_policy(), plain=False), noise_batch(arguments.size, arguments.batch_size)
     whole = median_seconds(lambda: model.train_on_batch(batch), arguments.rounds)
     parts = parts_of(model, arguments.batch_size, arguments.rounds)
     speed = rate(model.compute_dtype, arguments.rounds)

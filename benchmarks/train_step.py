@@ -38,6 +38,13 @@ def build(size, policy, plain):
     return model
 
 
+def noise_batch(size, batch_size):
+    """Images and embeddings of noise."""
+    rng = np.random.default_rng(0)
+    image = rng.random((batch_size, size, size, 3), np.float32)
+    return image, rng.standard_normal((batch_size, 512)).astype(np.float32)
+
+
 def pipeline_seconds(size, batch_size, batches=60):
     """Seconds a batch that the input pipeline takes by itself, on drawn scenes embedded by the small CLIP."""
     from preprocess.coco.build import preprocess_coco
@@ -73,11 +80,7 @@ def main():
     import_tensorflow()
     from cvae.nn.precision import best_policy
 
-    rng = np.random.default_rng(0)
-    policy = best_policy()
-    image = rng.random((arguments.batch_size, arguments.size, arguments.size, 3), np.float32)
-    embedding = rng.standard_normal((arguments.batch_size, 512)).astype(np.float32)
-    batch = (image, embedding)
+    policy, batch = best_policy(), noise_batch(arguments.size, arguments.batch_size)
     models = {"plain, float32": build(arguments.size, policy, plain=True), policy: build(arguments.size, policy, False)}
     seconds = {name: [] for name in models}
     for step in range(arguments.steps + 2):
