@@ -22,7 +22,7 @@ from cvae.log import best_epoch, write_log
 from cvae.registry import find_variant, resolve
 from cvae.runs import Run
 from cvae.systems.coursework.task import CourseworkTask
-from cvae.systems.flow.batches import Choices
+from cvae.systems.flow.batches import Choices, examples
 from cvae.systems.flow.conditions import conditions_of
 from cvae.systems.flow.task import FlowTask
 from preprocess.shards.records import embeddings_of, image_of, read_shard
@@ -48,17 +48,7 @@ class LatentData:
     def in_order(self):
         return self.choices.in_order()
 
-    @staticmethod
-    def batch(arrays, order, view, mirrored, row):
-        import jax.numpy as jnp
-
-        grids, patches, rows = arrays
-        pairs = grids[order, 2 * view + mirrored].astype("float32"), rows[row].astype("float32")
-        if not patches.shape[-1]:
-            return (pairs,)
-        own = patches[order, view].astype("float32")
-        own = jnp.where(mirrored.astype(bool)[:, None, None, None], own[:, :, ::-1], own)
-        return ((*pairs, own.reshape(len(order), -1, own.shape[-1])),)
+    batch = staticmethod(examples)
 
 
 class ImageData:

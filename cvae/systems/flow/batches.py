@@ -54,6 +54,25 @@ class Choices:
         return tuple(part.astype(np.int32) for part in (order, view, mirrored, row))
 
 
+def examples(arrays: Any, chosen: Any, view: Any, mirrored: Any, row: Any) -> tuple[Any, ...]:
+    """The examples that `Choices` chose, ((latent, condition, perhaps patches),), float32.
+
+    Args:
+        arrays: a `Latents`' grids and patches, and rows of conditions, of NumPy or of JAX, and so is what it gives.
+        chosen, view, mirrored, row: see `Choices.of_epoch`.
+    """
+    grids, patches, rows = arrays
+    pairs = grids[chosen, 2 * view + mirrored].astype("float32"), rows[row].astype("float32")
+    if not patches.shape[-1]:
+        return (pairs,)
+    # Those of a mirrored photograph lie mirrored too.
+    columns = np.arange(patches.shape[3])[None]
+    columns = columns + mirrored[:, None] * (columns[:, ::-1] - columns)
+    places = np.arange(patches.shape[2])[None, :, None]
+    own = patches[chosen[:, None, None], view[:, None, None], places, columns[:, None]].astype("float32")
+    return ((*pairs, own.reshape(len(chosen), -1, own.shape[-1])),)
+
+
 def latent_batches(latents: Latents, conditions: Conditions, settings: Settings, first_epoch: int | None = None) -> Any:
     """Batches of latents with what they are conditioned on.
 
@@ -71,22 +90,15 @@ def latent_batches(latents: Latents, conditions: Conditions, settings: Settings,
     tf = import_tensorflow()
     choices, size = Choices(latents, conditions, settings), settings.batch_size
 
-    def batch(chosen, view, mirrored, row):
-        pairs = latents.grids[chosen, 2 * view + mirrored].astype(np.float32), choices.rows[row]
-        if not latents.patches.shape[-1]:
-            return (pairs,)
-        own = latents.patches[chosen, view].astype(np.float32)
-        # Those of a mirrored photograph lie mirrored too.
-        own = np.where(mirrored.astype(bool)[:, None, None, None], own[:, :, ::-1], own)
-        return ((*pairs, own.reshape(len(own), -1, own.shape[-1])),)
+    arrays = latents.grids, latents.patches, choices.rows
 
     def batches():
         epochs = [choices.in_order()] if first_epoch is None else map(choices.of_epoch, itertools.count(first_epoch))
         for chosen in epochs:
             for start in range(0, len(chosen[0]), size):
-                yield batch(*(part[start : start + size] for part in chosen))
+                yield examples(arrays, *(part[start : start + size] for part in chosen))
 
-    [example] = batch(*(part[:1] for part in choices.in_order()))
+    [example] = examples(arrays, *(part[:1] for part in choices.in_order()))
     signature = (tuple(tf.TensorSpec([None, *part.shape[1:]], tf.float32) for part in example),)
     # By NumPy, one batch at a time: a tensor of all latents would be a second copy of them.
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
