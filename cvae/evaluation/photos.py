@@ -21,6 +21,7 @@ from cvae.utils.plots import save_grid
 from preprocess.embedding.process import EncoderProcess
 from preprocess.shards.info import DataInfo, read_info
 from preprocess.shards.read import load
+from preprocess.utils.datasets import streamed, untuned
 from preprocess.utils.errors import UserError, check_whole
 from preprocess.utils.files import write_json
 from preprocess.utils.progress import progress_bar
@@ -48,10 +49,13 @@ def measure_loss(model: Any, info: DataInfo, variant: Variant, batch_size: int, 
     from cvae.nn.precision import wants_xla
     from cvae.training.callbacks import SeedByEpoch
 
-    data = load(info.folder, variant.image_size, variant.condition, "val", batch_size)
-    pairs = (model.example(image, embedding) for image, embedding in data.as_numpy_iterator())
+    data = untuned(load(info.folder, variant.image_size, variant.condition, "val", batch_size))
+
+    def pairs():
+        return (model.example(image, embedding) for image, embedding in data.as_numpy_iterator())
+
     model.compile(jit_compile=wants_xla())
-    found = model.evaluate(pairs, steps=len(data), callbacks=[SeedByEpoch(seed)], return_dict=True, verbose=0)
+    found = model.evaluate(streamed(pairs), steps=len(data), callbacks=[SeedByEpoch(seed)], return_dict=True, verbose=0)
     values = {name: float(value) for name, value in found.items()}
     return values | ({"nats_per_pixel": values["bce"] / variant.image_size**2} if "bce" in values else {})
 

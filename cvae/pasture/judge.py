@@ -15,6 +15,7 @@ from cvae.keras_files import load_weights
 from preprocess.pasture.samples import draw_samples
 from preprocess.pasture.scenes import ATTRIBUTES, HELD_OUT
 from preprocess.utils.command import run_command
+from preprocess.utils.datasets import in_parts
 from preprocess.utils.errors import summary
 from preprocess.utils.files import atomic_path
 from preprocess.utils.quiet import import_keras
@@ -97,7 +98,7 @@ def see(judge: Any, images: np.ndarray) -> dict[str, list[str]]:
     """What the judge sees: {attribute: [values]} for float images (n, side, side, 3) in [0, 1]."""
     if images.shape[1] != SIZE:
         images = np.asarray(import_keras().ops.image.resize(images, (SIZE, SIZE), antialias=True))
-    answers = judge.predict(images, verbose=0)
+    answers = judge.predict(in_parts(images, 64), verbose=0)
     return {name: [values[index] for index in answers[name].argmax(-1)] for name, values in ATTRIBUTES.items()}
 
 

@@ -9,6 +9,7 @@ from cvae.keras_files import load_keras, save_without_optimizer
 from cvae.runs import Run
 from cvae.training.fit_once import fit_under_bar
 from preprocess.shards.info import DataInfo
+from preprocess.utils.datasets import streamed
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import atomic_path
 from preprocess.utils.quiet import import_keras
@@ -62,18 +63,18 @@ def learn_flow(draw: DrawRows, count: int, network: Mapping[str, Any]) -> Any:
     from cvae.nn.rectified_flow import RectifiedFlow
 
     keras.utils.set_random_seed(0)
-    rng = np.random.default_rng(0)
-    vectors, conditions = draw(rng, np.arange(count))
+    vectors, conditions = draw(np.random.default_rng(0), np.arange(count))
     flow = RectifiedFlow(vectors.shape[1:], conditions.shape[1], **network)
     flow.adapt(vectors)
     schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, STEPS)
     flow.compile(Adam(schedule, use_ema=True, ema_momentum=0.99), jit_compile=wants_xla())
 
     def batches() -> Iterator[Any]:
+        rng = np.random.default_rng(1)
         for _ in range(STEPS):
             vectors, conditions = draw(rng, rng.integers(0, count, BATCH_SIZE))
             yield ((np.asarray(vectors, np.float32), conditions),)
 
     # `fit` leaves the averages in the place of the weights.
-    fit_under_bar("the prior", flow, batches(), steps=STEPS, steps_per_epoch=STEPS, shuffle=False)
+    fit_under_bar("the prior", flow, streamed(batches), steps=STEPS, steps_per_epoch=STEPS, shuffle=False)
     return flow

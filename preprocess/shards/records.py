@@ -24,6 +24,7 @@ import numpy as np
 from preprocess.embedding.patches import DIM, GRID
 from preprocess.shards.decode import JPEG_START, BadImage, decode
 from preprocess.utils.command import reason_of
+from preprocess.utils.datasets import untuned
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import is_whole
 from preprocess.utils.options import VALIDATION_SHARE
@@ -102,7 +103,7 @@ def read_shard(path: PathLike) -> Iterator[Any]:
     tf = import_tensorflow()
     remedy = "delete it and run the command that made it again"
     try:
-        for record in tf.data.TFRecordDataset(str(path)):
+        for record in untuned(tf.data.TFRecordDataset(str(path))):
             example = tf.train.Example.FromString(record.numpy())
             if fault := _fault_of(example.features.feature):
                 raise UserError(f"{path} holds a record with {fault}; {remedy}.")

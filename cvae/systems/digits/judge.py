@@ -11,6 +11,7 @@ import numpy as np
 
 from cvae.training.fit_once import fit_under_bar, load_or_train
 from preprocess.mnist import Digits
+from preprocess.utils.datasets import in_parts
 from preprocess.utils.quiet import import_keras
 
 EPOCHS, BATCH_SIZE, LEARNING_RATE = 6, 128, 2e-3
@@ -66,6 +67,6 @@ def _fit(judge, digits):
 
 def classify(judge: Any, images: np.ndarray) -> np.ndarray:
     """What the classifier sees in images float32 (n, 28, 28, 1): probabilities float64 (n, 10)."""
-    logits = np.asarray(judge.predict(images, batch_size=500, verbose=0), np.float64)
+    logits = np.asarray(judge.predict(in_parts(images, 500), verbose=0), np.float64)
     odds = np.exp(logits - logits.max(1, keepdims=True))
     return odds / odds.sum(1, keepdims=True)

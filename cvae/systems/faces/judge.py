@@ -4,6 +4,7 @@ It learns from the validation portraits, which no model was trained on, so that 
 new to it: on those it is measured, and they are what pictures are compared with.
 """
 
+import functools
 import pathlib
 from typing import Any
 
@@ -13,6 +14,7 @@ from cvae.systems.faces.portraits import IMAGE_SIZE, read_portraits
 from cvae.training.fit_once import fit_under_bar, load_or_train
 from preprocess.celeba.attributes import ATTRIBUTES, HAIR_COLOURS
 from preprocess.shards.info import DataInfo
+from preprocess.utils.datasets import in_parts, streamed
 from preprocess.utils.quiet import import_keras
 from preprocess.utils.types import PathLike
 
@@ -103,9 +105,8 @@ def _fit(judge, portraits):
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
     # Of the features there is nothing to learn by themselves.
     judge.compile(optimizer, [_weighted_cross_entropy(portraits.attributes.mean(0)), None])
-    # As one epoch, since each begins with seconds of waiting.
-    batches, steps = _batches(images, attributes, epochs), epochs * steps
-    fit_under_bar("the judge", judge, batches, steps=steps, steps_per_epoch=steps, epochs=1, shuffle=False)
+    batches, steps = functools.partial(_batches, images, attributes, epochs), epochs * steps
+    fit_under_bar("the judge", judge, streamed(batches), steps=steps, steps_per_epoch=steps, shuffle=False)
 
 
 def see(judge: Any, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -115,7 +116,7 @@ def see(judge: Any, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         (float32 (n, 40), logits for whom either value of an attribute is as likely: it is seen where positive; float32
         (n, 128), features).
     """
-    return judge.predict(images, batch_size=256, verbose=0)
+    return judge.predict(in_parts(images, 256), verbose=0)
 
 
 def guess(judge: Any, images: np.ndarray, shares: np.ndarray) -> np.ndarray:

@@ -31,8 +31,9 @@ def test_a_guess_needs_clear_signs_of_what_few_have():
             return np.full((1, 40), 0.1, np.float32), None
 
     shares = np.full(40, 0.02)
-    assert not guess(Judge(), None, shares).any()
-    seen = guess(Judge(), None, 1 - shares)[0]
+    one = np.zeros((1, 64, 64, 3), np.float32)
+    assert not guess(Judge(), one, shares).any()
+    seen = guess(Judge(), one, 1 - shares)[0]
     assert seen[ATTRIBUTES.index("Smiling")] == 1
     assert not guess(build_judge(), np.zeros((3, 64, 64, 3)), np.full(40, 1e-9)).any()
 
@@ -46,7 +47,8 @@ def test_one_colour_of_the_hair_at_most_is_guessed():
             logits[0, places[2]] = 4
             return logits, None
 
-    assert guess(Judge(), None, np.full(40, 0.5))[0, places].tolist() == [0, 0, 1, 0]
+    one = np.zeros((1, 64, 64, 3), np.float32)
+    assert guess(Judge(), one, np.full(40, 0.5))[0, places].tolist() == [0, 0, 1, 0]
 
 
 @pytest.mark.slow
