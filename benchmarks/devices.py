@@ -20,6 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
 from benchmarks.train_step import pipeline_seconds
 from preprocess.utils.command import run_command
+from preprocess.utils.datasets import streamed
 from preprocess.utils.errors import summary
 from preprocess.utils.quiet import import_keras
 
@@ -60,6 +61,8 @@ MODELS = {
 
 def trainer(name, batch_size, policy, xla, at_once):
     """A function that trains a model for a number of steps by `fit`."""
+    import keras
+
     from cvae.nn.optimizers import Adam
 
     build, side, channels = MODELS[name]
@@ -70,7 +73,9 @@ def trainer(name, batch_size, policy, xla, at_once):
     model.compile(Adam(1e-4), jit_compile=xla, steps_per_execution=at_once)
     # `fit` takes a tuple in a tuple for what the model is called with.
     whole = batch if len(batch) == 1 else (batch,)
-    data = (whole for _ in itertools.count())
+    data = itertools.repeat(whole)
+    if keras.backend.backend() == "tensorflow":
+        data = streamed(lambda: itertools.repeat(whole))
 
     def train(steps):
         begun = time.perf_counter()
