@@ -73,7 +73,7 @@ def trainer(name, batch_size, policy, xla, at_once):
     model.compile(Adam(1e-4), jit_compile=xla, steps_per_execution=at_once)
     # `fit` takes a tuple in a tuple for what the model is called with.
     whole = batch if len(batch) == 1 else (batch,)
-    data = itertools.repeat(whole)
+    data = (whole for _ in itertools.count())
     if keras.backend.backend() == "tensorflow":
         data = streamed(lambda: itertools.repeat(whole))
 

@@ -4,8 +4,9 @@
         --judge path/to/encoders
 
 A picture of the smaller flow is made twice as large, encoded, mixed with noise up to a time, and led from there to a
-picture by the larger flow, which so is the upsampler that unCLIP has (Ramesh et al. 2022, arXiv 2204.06125); at a time
-of 0 it is only made larger. For each time what `benchmarks/animals.py` measures, and milliseconds a picture.
+picture by the larger flow (SDEdit, Meng et al. 2022, arXiv 2108.01073), which so stands in for a trained upsampler such
+as unCLIP's; at a time of 0 it is only made larger. For each time what `benchmarks/animals.py` measures, and
+milliseconds a picture.
 """
 
 import argparse

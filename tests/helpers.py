@@ -41,6 +41,11 @@ SMALL_OPTIONS = ("--epochs", 2, "--batch-size", 8, "--width", 1 / 16, "--precisi
 SMALL_FLOW = {"epochs": 2, "batch_size": 16, "width": 1 / 16, "precision": "float32", "autoencoder": "train"}
 
 
+def is_tuned(dataset):
+    """Whether TensorFlow tunes a `tf.data.Dataset`, for which who drops its iterator may wait."""
+    return dataset.options().autotune.enabled is not False
+
+
 def command(*arguments, cwd=ROOT, **options):
     """Runs `python ...` with the project importable. Returns the finished process with its output as text."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

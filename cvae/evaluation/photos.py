@@ -21,7 +21,7 @@ from cvae.utils.plots import save_grid
 from preprocess.embedding.process import EncoderProcess
 from preprocess.shards.info import DataInfo, read_info
 from preprocess.shards.read import load
-from preprocess.utils.datasets import streamed, untuned
+from preprocess.utils.datasets import streamed
 from preprocess.utils.errors import UserError, check_whole
 from preprocess.utils.files import write_json
 from preprocess.utils.progress import progress_bar
@@ -49,7 +49,7 @@ def measure_loss(model: Any, info: DataInfo, variant: Variant, batch_size: int, 
     from cvae.nn.precision import wants_xla
     from cvae.training.callbacks import SeedByEpoch
 
-    data = untuned(load(info.folder, variant.image_size, variant.condition, "val", batch_size))
+    data = load(info.folder, variant.image_size, variant.condition, "val", batch_size)
 
     def pairs():
         return (model.example(image, embedding) for image, embedding in data.as_numpy_iterator())

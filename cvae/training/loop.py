@@ -18,7 +18,6 @@ from cvae.training.resume import load_last, open_training
 from cvae.training.settings import warn_of_few_steps
 from cvae.training.task import Task
 from preprocess.utils.command import reason_of, working_in
-from preprocess.utils.datasets import untuned
 from preprocess.utils.errors import UserError
 from preprocess.utils.files import as_json
 from preprocess.utils.folders import is_fresh, remove_folder, sole_use
@@ -241,8 +240,8 @@ def _fit(
             if hosts:
                 training, validation = hosts.part(training, settings.batch_size), validation and hosts.part(validation)
             model.fit(
-                untuned(training),
-                validation_data=validation and untuned(validation),
+                training,
+                validation_data=validation,
                 epochs=settings.epochs,
                 initial_epoch=len(history),
                 steps_per_epoch=task.steps,

@@ -97,7 +97,7 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def dataset(self, split: str, first_epoch: int = 0) -> Any:
-        """A `tf.data.Dataset` for `fit`: of "train", endless, from an epoch on; of "val", once.
+        """An `untuned` `tf.data.Dataset` for `fit`: of "train", endless, from an epoch on; of "val", once.
 
         Of several hosts' batches of training it may give the whole ones or this host's `share`.
         """

@@ -18,6 +18,7 @@ from preprocess.photographs.tokenizer import CONTEXT_LENGTH, tokenize
 from preprocess.shards.info import DataInfo, read_info
 from preprocess.shards.records import captions_of, embeddings_of, image_of, read_shard
 from preprocess.utils.command import run_command
+from preprocess.utils.datasets import untuned
 from preprocess.utils.files import atomic_path
 from preprocess.utils.progress import progress_bar
 from preprocess.utils.quiet import import_keras, import_tensorflow
@@ -129,9 +130,11 @@ def train_student(
     shapes = (((None, CONTEXT_LENGTH), tf.int32), ((None, pairs["features"].shape[1]), tf.float32))
     targets = ((None, taught.shape[1]), tf.float32)
     signature = tuple(tf.TensorSpec(*shape) for shape in shapes), (tf.TensorSpec(*targets), tf.TensorSpec(*targets))
-    data = tf.data.Dataset.from_generator(
-        lambda: steps_from(done * EPOCH, pairs, tokens, taught, batch), output_signature=signature
-    ).prefetch(4)
+    data = untuned(
+        tf.data.Dataset.from_generator(
+            lambda: steps_from(done * EPOCH, pairs, tokens, taught, batch), output_signature=signature
+        )
+    )
 
     def begin(epoch, logs):
         # Keras keeps no random numbers' state in files: each epoch has its own.

@@ -4,6 +4,7 @@ from typing import Any
 
 from preprocess.shards.info import read_info
 from preprocess.shards.records import SPLITS, image_key
+from preprocess.utils.datasets import untuned
 from preprocess.utils.errors import UserError
 from preprocess.utils.quiet import import_tensorflow
 from preprocess.utils.types import PathLike
@@ -163,7 +164,7 @@ def _validation_batches(info, size, condition, split, batch_size):
     batches = (pairs.flat_map(_with_each) if condition == "text" else pairs).batch(batch_size)
     # flat_map hides how many there are.
     steps = -(-info.examples(condition, split) // batch_size)
-    return batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+    return untuned(batches.apply(tf.data.experimental.assert_cardinality(steps)))
 
 
 def _augmentation(info, condition, seed, mirrored, crop, reduced):
@@ -216,4 +217,4 @@ def _training_batches(info, size, condition, batch_size, seed, first_epoch, repe
     pairs = epochs.flat_map(epoch_records).map(pair, num_parallel_calls=tf.data.AUTOTUNE)
     steps = tf.data.INFINITE_CARDINALITY if repeat else count // batch_size
     batches = pairs.batch(size_of_part, drop_remainder=True)
-    return batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+    return untuned(batches.apply(tf.data.experimental.assert_cardinality(steps)))

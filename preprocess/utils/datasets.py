@@ -2,20 +2,26 @@
 
 TensorFlow tunes how parallel a dataset is in rounds that lie ever farther apart, from 10 milliseconds to a minute, and
 an iterator that is dropped, as by Keras after each `fit` and each validation, may wait for the next round: with
-TensorFlow 2.21 a `fit` of 14 seconds took 20 every other time.
+TensorFlow 2.21 a `fit` of 14 seconds took 20 every other time. On several devices of TensorFlow's it still may, since
+`MirroredStrategy` puts datasets of its own behind this one.
 """
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from preprocess.utils.parallel import available_cores
 from preprocess.utils.quiet import import_keras, import_tensorflow
+
+# Elements that are read ahead: without tuning TensorFlow would read on and on where it chose how many.
+AHEAD = 4
 
 
 def untuned(dataset: Any) -> Any:
-    """A `tf.data.Dataset` as it is, with as many threads as there are cores from the beginning in place of tuning."""
+    """A `tf.data.Dataset` with as many threads as there are cores from the beginning, in place of tuning."""
     options = import_tensorflow().data.Options()
     options.autotune.enabled = False
-    return dataset.with_options(options)
+    options.autotune.initial_parallelism = available_cores()
+    return dataset.prefetch(AHEAD).with_options(options)
 
 
 def streamed(batches: Callable[[], Iterator[Any]]) -> Any:
@@ -23,7 +29,8 @@ def streamed(batches: Callable[[], Iterator[Any]]) -> Any:
 
     Args:
         batches: begins a pass, the same each time, since Keras looks at the first batch before it begins: nested
-            tuples of arrays (n, ...), of any n, but otherwise shaped as the first; at least one.
+            tuples of arrays (n, ...), of any n, but otherwise shaped as the first; at least one. It runs in a thread
+            of its own, ahead of the training, and draws from no global seed.
     """
     tf = import_tensorflow()
 
@@ -31,9 +38,9 @@ def streamed(batches: Callable[[], Iterator[Any]]) -> Any:
         return tf.TensorSpec([None, *array.shape[1:]], tf.as_dtype(array.dtype))
 
     signature = import_keras().tree.map_structure(spec, next(batches()))
-    return untuned(tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2))
+    return untuned(tf.data.Dataset.from_generator(batches, output_signature=signature))
 
 
 def in_parts(array: Any, size: int) -> Any:
     """A `tf.data.Dataset` of an array's rows, `size` at a time, for `predict`."""
-    return untuned(import_tensorflow().data.Dataset.from_tensor_slices(array).batch(size))
+    return streamed(lambda: (array[start : start + size] for start in range(0, len(array), size)))

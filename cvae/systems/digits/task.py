@@ -10,6 +10,7 @@ from cvae.systems.digits.generate import draw_labels
 from cvae.training.settings import Settings
 from cvae.training.task import Task
 from preprocess.mnist import LABELS, load_digits
+from preprocess.utils.datasets import untuned
 from preprocess.utils.errors import UserError
 from preprocess.utils.quiet import import_keras, import_tensorflow
 
@@ -97,7 +98,7 @@ def digit_batches(
         orders = tf.data.Dataset.range(count).batch(size).map(lambda chosen: (0, tf.cast(chosen, tf.int32)))
     else:
         orders = tf.data.Dataset.range(first_epoch, np.iinfo(np.int32).max).flat_map(shuffled)
-    return orders.map(pair, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return untuned(orders.map(pair, num_parallel_calls=tf.data.AUTOTUNE))
 
 
 class DigitTask(Task):

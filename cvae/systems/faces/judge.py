@@ -105,6 +105,7 @@ def _fit(judge, portraits):
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
     # Of the features there is nothing to learn by themselves.
     judge.compile(optimizer, [_weighted_cross_entropy(portraits.attributes.mean(0)), None])
+    # All as one epoch, since a judge has nothing to be validated by.
     batches, steps = functools.partial(_batches, images, attributes, epochs), epochs * steps
     fit_under_bar("the judge", judge, streamed(batches), steps=steps, steps_per_epoch=steps, shuffle=False)
 

@@ -8,6 +8,7 @@ import numpy as np
 from cvae.systems.flow.conditions import Conditions
 from cvae.systems.flow.latents import Latents
 from cvae.training.settings import Settings
+from preprocess.utils.datasets import untuned
 from preprocess.utils.quiet import import_tensorflow
 
 # The share of training examples whose condition is made of a caption, as in drawing, and not of the photograph; and
@@ -104,4 +105,4 @@ def latent_batches(latents: Latents, conditions: Conditions, settings: Settings,
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
     if first_epoch is None:
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(-(-len(choices.usual) // size)))
-    return dataset.prefetch(tf.data.AUTOTUNE)
+    return untuned(dataset)

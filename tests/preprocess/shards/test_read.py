@@ -9,6 +9,7 @@ from preprocess.shards.info import read_info
 from preprocess.shards.read import CONDITIONS, load
 from preprocess.shards.records import jpeg_of, read_shard, shard_paths
 from preprocess.utils.errors import UserError
+from tests.helpers import is_tuned
 
 
 def batches(*arguments, **options):
@@ -31,7 +32,7 @@ def stored(folder, split):
 @pytest.mark.parametrize("condition", ["image", "text"])
 def test_training_has_static_shapes_and_whole_batches(embedded, size, condition):
     data = load(embedded, size, condition, "train", 8)
-    assert [spec.shape for spec in data.element_spec] == [(8, size, size, 3), (8, 512)]
+    assert [spec.shape for spec in data.element_spec] == [(8, size, size, 3), (8, 512)] and not is_tuned(data)
     found = [batch for batch in data]
     assert len(found) == read_info(embedded).counts["train"] // 8
     image, embedding = found[0]
@@ -41,6 +42,7 @@ def test_training_has_static_shapes_and_whole_batches(embedded, size, condition)
 
 def test_validation_keeps_every_image_in_order(embedded):
     rows = stored(embedded, "val")
+    assert not is_tuned(load(embedded, 64, "image", "val", 4))
     images, embeddings = map(np.concatenate, zip(*batches(embedded, 64, "image", "val", 4)))
     np.testing.assert_array_equal(embeddings, [image_embedding for image_embedding, _, _ in rows])
     # Two JPEG decoders may differ by a level or two.

@@ -3,13 +3,10 @@ import pytest
 import tensorflow as tf
 
 from preprocess.utils.datasets import in_parts, streamed, untuned
+from tests.helpers import is_tuned
 
 
-def is_tuned(dataset):
-    return dataset.options().autotune.enabled is not False
-
-
-def test_nothing_that_comes_before_or_after_is_tuned():
+def test_nothing_that_comes_after_is_tuned_either():
     dataset = tf.data.Dataset.range(6).map(lambda number: number + 1)
     assert is_tuned(dataset)
     assert not is_tuned(untuned(dataset)) and not is_tuned(untuned(dataset).map(lambda number: -number).batch(2))
@@ -30,8 +27,9 @@ def test_batches_are_streamed_as_they_come():
         assert found == [(3, 3, [0, 1, 2]), (3, 3, [0, 1, 2]), (2, 2, [0, 1])]
 
 
-@pytest.mark.parametrize("size", [2, 5, 7])
-def test_an_array_comes_in_parts(size):
+@pytest.mark.parametrize(("size", "lengths"), [(2, [2, 2, 1]), (5, [5]), (7, [5])])
+def test_an_array_comes_in_parts(size, lengths):
     dataset = in_parts(np.arange(5), size)
     assert not is_tuned(dataset)
-    assert np.concatenate(list(dataset.as_numpy_iterator())).tolist() == [0, 1, 2, 3, 4]
+    parts = list(dataset.as_numpy_iterator())
+    assert [len(part) for part in parts] == lengths and np.concatenate(parts).tolist() == [0, 1, 2, 3, 4]

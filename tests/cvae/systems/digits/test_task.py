@@ -5,6 +5,7 @@ import pytest
 
 from cvae.systems.digits.task import STEPS_AT_ONCE, digit_batches, epoch_steps, steps_at_once
 from cvae.training.settings import Settings
+from tests.helpers import is_tuned
 
 
 @pytest.mark.parametrize("steps", [1, 2, 7, 25, 26, 275, 937, 938])
@@ -20,7 +21,9 @@ def test_epochs_are_permutations_and_begin_anywhere():
     images = np.repeat(labels.astype(np.uint8), 784).reshape(-1, 28, 28, 1)
     settings = Settings(batch_size=10, seed=3)
     steps = epoch_steps(90, 10)
-    batches = list(itertools.islice(digit_batches(images, labels, settings, 0), 2 * steps))
+    data = digit_batches(images, labels, settings, 0)
+    assert not is_tuned(data)
+    batches = list(itertools.islice(data, 2 * steps))
     shown = [
         np.concatenate([np.asarray(label) for ((_, label),) in part]) for part in (batches[:steps], batches[steps:])
     ]

@@ -4,6 +4,7 @@ from cvae.systems.flow.batches import latent_batches
 from cvae.systems.flow.conditions import Conditions
 from cvae.systems.flow.latents import Latents
 from cvae.training.settings import Settings
+from tests.helpers import is_tuned
 
 PATCHES = 4
 GUESSES = -np.arange(1, 41, dtype=np.float32)[:, None] * np.ones(8, np.float32)
@@ -25,6 +26,7 @@ def batches(latents, first_epoch, epochs=1, size=8, **options):
     data = latent_batches(
         latents, Conditions(latents.embeddings, GUESSES), Settings(batch_size=size, **options), first_epoch
     )
+    assert not is_tuned(data)
     steps = epochs * (len(latents.embeddings) // size) if first_epoch is not None else -1
     return [tuple(np.asarray(part) for part in batch[0]) for batch in data.take(steps)]
 
