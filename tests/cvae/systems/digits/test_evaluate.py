@@ -72,8 +72,9 @@ class Copier:
 class Judge:
     """Sees the tenth of grey, quite sure of it."""
 
-    def predict(self, images, batch_size, verbose):
-        label = np.minimum(9, (np.asarray(images).mean((1, 2, 3)) * 10).astype(int))
+    def predict(self, batches, verbose):
+        images = np.concatenate(list(batches.as_numpy_iterator()))
+        label = np.minimum(9, (images.mean((1, 2, 3)) * 10).astype(int))
         return 20.0 * np.eye(10)[label]
 
 
