@@ -43,4 +43,7 @@ def streamed(batches: Callable[[], Iterator[Any]]) -> Any:
 
 def in_parts(array: Any, size: int) -> Any:
     """A `tf.data.Dataset` of an array's rows, `size` at a time, for `predict`."""
-    return streamed(lambda: (array[start : start + size] for start in range(0, len(array), size)))
+    starts = range(0, len(array), size)
+    parts = streamed(lambda: (array[start : start + size] for start in starts))
+    # Without it Keras warns at the end that there should be more.
+    return parts.apply(import_tensorflow().data.experimental.assert_cardinality(len(starts)))

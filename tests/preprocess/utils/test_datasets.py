@@ -30,6 +30,6 @@ def test_batches_are_streamed_as_they_come():
 @pytest.mark.parametrize(("size", "lengths"), [(2, [2, 2, 1]), (5, [5]), (7, [5])])
 def test_an_array_comes_in_parts(size, lengths):
     dataset = in_parts(np.arange(5), size)
-    assert not is_tuned(dataset)
+    assert not is_tuned(dataset) and len(dataset) == len(lengths)
     parts = list(dataset.as_numpy_iterator())
     assert [len(part) for part in parts] == lengths and np.concatenate(parts).tolist() == [0, 1, 2, 3, 4]
