@@ -9,7 +9,6 @@ JAX always compiles by XLA, so there is no choice of it.
 """
 
 import argparse
-import itertools
 import pathlib
 import sys
 import time
@@ -73,9 +72,12 @@ def trainer(name, batch_size, policy, xla, at_once):
     model.compile(Adam(1e-4), jit_compile=xla, steps_per_execution=at_once)
     # `fit` takes a tuple in a tuple for what the model is called with.
     whole = batch if len(batch) == 1 else (batch,)
-    data = (whole for _ in itertools.count())
-    if keras.backend.backend() == "tensorflow":
-        data = streamed(lambda: itertools.repeat(whole))
+
+    def batches():
+        while True:
+            yield whole
+
+    data = streamed(batches) if keras.backend.backend() == "tensorflow" else batches()
 
     def train(steps):
         begun = time.perf_counter()

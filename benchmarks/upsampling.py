@@ -10,6 +10,7 @@ milliseconds a picture.
 """
 
 import argparse
+import dataclasses
 import pathlib
 import sys
 import time
@@ -20,7 +21,6 @@ from keras import ops
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
 from benchmarks.animals import Judge, add_arguments, measure_held_out, measure_kinds
-from cvae.nn.samplers import compile_integration, guided_parts, times_between
 from cvae.runs import Run
 from cvae.sampling.draw import noise_of
 from cvae.utils.arrays import further_noise, in_batches
@@ -36,26 +36,22 @@ class Upsampler:
     def __init__(self, small, large, begin):
         self.small, self.large, self.begin = small, large, begin
         self.latent_dim = small.latent_dim
-        steps = round(begin * large.options.steps)
-        parts = guided_parts(times_between(begin, 0, steps), large.options) if steps else []
-        self.parts = [(compile_integration(large.network, guided, "euler"), times) for times, guided in parts]
+        self.steps = round(begin * large.options.steps)
 
     def draw(self, noise, texts):
         embeddings = self.large.guess(noise, texts)
         small = self.small.draw_embeddings(noise, embeddings)
         side = self.large.image_size
         pictures = np.clip(ops.image.resize(small, (side, side), "bicubic"), 0, 1)
-        return in_batches(self._go_on, pictures, noise, embeddings) if self.parts else pictures
+        return in_batches(self._go_on, pictures, noise, embeddings) if self.steps else pictures
 
     def _go_on(self, pictures, noise, embeddings):
         large = self.large
         latents = (np.asarray(large.encode(pictures)[0]) - np.asarray(large.center)) / np.asarray(large.scale)
         further = further_noise(noise, large.latent_dim).reshape(latents.shape)
-        x = ops.convert_to_tensor((1 - self.begin) * latents + self.begin * further, "float32")
-        for go, times in self.parts:
-            guidance = np.float32(large.options.guidance)
-            x = go(x, *map(ops.convert_to_tensor, (np.float32(embeddings), times, guidance)))
-        return large.decode(x * large.scale + large.center)
+        x = (1 - self.begin) * latents + self.begin * further
+        options = dataclasses.replace(large.options, steps=self.steps)
+        return large.decode(large.integrate(x, embeddings, self.begin, 0.0, options) * large.scale + large.center)
 
 
 def main():

@@ -24,13 +24,15 @@ def untuned(dataset: Any) -> Any:
     return dataset.prefetch(AHEAD).with_options(options)
 
 
-def streamed(batches: Callable[[], Iterator[Any]]) -> Any:
+def streamed(batches: Callable[[], Iterator[Any]], count: int | None = None) -> Any:
     """A `tf.data.Dataset` of batches.
 
     Args:
         batches: begins a pass, the same each time, since Keras looks at the first batch before it begins: nested
             tuples of arrays (n, ...), of any n, but otherwise shaped as the first; at least one. It runs in a thread
             of its own, ahead of the training, and draws from no global seed.
+        count: how many a pass has, where the dataset is to know it: else Keras warns at the end of a `predict` that
+            there should be more.
     """
     tf = import_tensorflow()
 
@@ -38,12 +40,13 @@ def streamed(batches: Callable[[], Iterator[Any]]) -> Any:
         return tf.TensorSpec([None, *array.shape[1:]], tf.as_dtype(array.dtype))
 
     signature = import_keras().tree.map_structure(spec, next(batches()))
-    return untuned(tf.data.Dataset.from_generator(batches, output_signature=signature))
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    if count is not None:
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
+    return untuned(dataset)
 
 
 def in_parts(array: Any, size: int) -> Any:
     """A `tf.data.Dataset` of an array's rows, `size` at a time, for `predict`."""
     starts = range(0, len(array), size)
-    parts = streamed(lambda: (array[start : start + size] for start in starts))
-    # Without it Keras warns at the end that there should be more.
-    return parts.apply(import_tensorflow().data.experimental.assert_cardinality(len(starts)))
+    return streamed(lambda: (array[start : start + size] for start in starts), len(starts))

@@ -8,8 +8,7 @@ import numpy as np
 from cvae.systems.flow.conditions import Conditions
 from cvae.systems.flow.latents import Latents
 from cvae.training.settings import Settings
-from preprocess.utils.datasets import untuned
-from preprocess.utils.quiet import import_tensorflow
+from preprocess.utils.datasets import streamed
 
 # The share of training examples whose condition is made of a caption, as in drawing, and not of the photograph; and
 # of those that are whole photographs where there are crops.
@@ -88,9 +87,7 @@ def latent_batches(latents: Latents, conditions: Conditions, settings: Settings,
     Returns:
         A `tf.data.Dataset` of ((latent, condition),), both float32; with patches, (n, 64, d), where there are any.
     """
-    tf = import_tensorflow()
     choices, size = Choices(latents, conditions, settings), settings.batch_size
-
     arrays = latents.grids, latents.patches, choices.rows
 
     def batches():
@@ -99,10 +96,5 @@ def latent_batches(latents: Latents, conditions: Conditions, settings: Settings,
             for start in range(0, len(chosen[0]), size):
                 yield examples(arrays, *(part[start : start + size] for part in chosen))
 
-    [example] = examples(arrays, *(part[:1] for part in choices.in_order()))
-    signature = (tuple(tf.TensorSpec([None, *part.shape[1:]], tf.float32) for part in example),)
     # By NumPy, one batch at a time: a tensor of all latents would be a second copy of them.
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    if first_epoch is None:
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(-(-len(choices.usual) // size)))
-    return untuned(dataset)
+    return streamed(batches, -(-len(choices.usual) // size) if first_epoch is None else None)
