@@ -71,7 +71,7 @@ def main():
             continue
         run, minutes = train_for(arguments, start, epochs)
         # The same for all: they share autoencoder and encoder.
-        held_out = held_out or measure_held_out(run, judge, arguments.meadow, arguments.count)
+        held_out = held_out or measure_held_out(run, judge, arguments.meadow, arguments.count, arguments.skip)
         found = measure_kinds(run.open_drawer(), held_out, judge, arguments.seed)
         rows.append({"start": start, "epochs": epochs, "minutes": minutes, **found})
         write_json(path, rows)

@@ -5,13 +5,14 @@
 For each setting: the share of pictures of held-out captions in which the judge of `benchmarks/animals.py` sees the
 animal, their Frechet distance over that of reconstructions, and how much eight pictures of one prompt differ in the
 run's encoder's space, as `cvae evaluate` measures it. The settings are guidance all the way, in an interval of times
-(Kynkäänniemi et al. 2024, arXiv 2404.07724), that with another image's embedding for each picture (`--prior gaussian`)
-or with noise of a length in the embedding, and, with `--weak RUN`, away from a weaker flow that is given the same
-condition (autoguidance, Karras et al. 2024, arXiv 2406.02507). Writes a table and `--out`.png, what each buys of the
-one for how much of the other.
+(Kynkäänniemi et al. 2024, arXiv 2404.07724), that with another image's embedding for each picture (`--prior gaussian`),
+with such a one or none in the steps before guidance alone, or with noise of a length in the embedding, and, with
+`--weak RUN`, away from a weaker flow that is given the same condition (autoguidance, Karras et al. 2024, arXiv
+2406.02507). Writes a table and `--out`.png, what each buys of the one for how much of the other.
 """
 
 import argparse
+import dataclasses
 import pathlib
 import sys
 
@@ -35,10 +36,31 @@ from preprocess.utils.errors import summary
 GUIDANCES = (1.0, 2.0, 3.0, 4.5, 6.0, 8.0)
 # Times, 1 is noise: all; all but the first steps; and neither the first nor the last.
 INTERVALS = ((0.0, 1.0), (0.0, 0.8), (0.2, 0.8))
-# The interval that is tried with the other embedding prior too, and by the default scale with noise of these lengths.
+# The interval that is tried with other embeddings too, and by the default scale with noise of these lengths.
 VARIED = INTERVALS[1]
 NOISES = (0.3, 0.6, 0.9)
 AUTOGUIDANCES = (1.5, 2.0, 3.0)
+
+
+class LaidOutDrawer(FlowDrawer):
+    """Draws the first steps, which settle what is where, by another prior's embedding, or with None by no condition."""
+
+    def __init__(self, model, options, first):
+        super().__init__(model, options)
+        self.first = first
+
+    def draw(self, noise, texts):
+        model, first = self.model, self.first
+        layout = model.guess(noise, texts, first) if first else np.zeros((len(texts), model.condition_dim), np.float32)
+        return in_batches(self._draw, noise.reshape(-1, *model.shape), layout, self.guess(noise, texts))
+
+    def _draw(self, x, layout, condition):
+        model, steps = self.model, self.options.steps
+        early = int(np.sum(times_between(1.0, 0.0, steps)[:-1] > self.options.interval[1] + 1e-6))
+        x = model.integrate(x, layout, 1.0, 1 - early / steps, SamplerOptions(1.0, early))
+        options = dataclasses.replace(self.options, steps=steps - early)
+        x = model.integrate(x, condition, 1 - early / steps, 0.0, options)
+        return model.decode(x * np.asarray(model.scale) + np.asarray(model.center))
 
 
 class NoisyDrawer(FlowDrawer):
@@ -89,6 +111,8 @@ def drawers(model, weak, steps):
             found[way, guidance] = FlowDrawer(model, options)
             if (first, last) == VARIED:
                 found[f"{way}, gaussian", guidance] = FlowDrawer(model, options, "gaussian")
+                found[f"{way}, gaussian before", guidance] = LaidOutDrawer(model, options, "gaussian")
+                found[f"{way}, nothing before", guidance] = LaidOutDrawer(model, options, None)
     for length in NOISES:
         found["noise of this length", length] = NoisyDrawer(model, SamplerOptions(steps=steps, interval=VARIED), length)
     for guidance in AUTOGUIDANCES if weak else ():
@@ -120,7 +144,7 @@ def main():
     arguments = parser.parse_args()
     run = Run(arguments.run)
     judge = Judge(arguments.judge)
-    held_out = measure_held_out(run, judge, arguments.meadow, arguments.count)
+    held_out = measure_held_out(run, judge, arguments.meadow, arguments.count, arguments.skip)
     model, weak = run.model(), arguments.weak and Run(arguments.weak).model()
     rows = []
     print("| guidance | | animal right | Frechet | variety |\n|---|---|---|---|---|")

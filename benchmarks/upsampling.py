@@ -62,7 +62,7 @@ def main():
     arguments = parser.parse_args()
     run, judge = Run(arguments.run), Judge(arguments.judge)
     large, small = run.model(), Run(arguments.small).model()
-    held_out = measure_held_out(run, judge, arguments.meadow, arguments.count)
+    held_out = measure_held_out(run, judge, arguments.meadow, arguments.count, arguments.skip)
     drawers = {f"upsampled from a time of {begin:g}": Upsampler(small, large, begin) for begin in TIMES}
     drawers["at once"] = run.open_drawer()
     print("| drawn | kind right | Frechet | milliseconds |\n|---|---|---|---|")

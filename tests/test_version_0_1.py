@@ -53,8 +53,8 @@ def in_blocks(pictures):
 @pytest.mark.parametrize("name", RUNS)
 def test_its_models_draw_what_they_drew(old, outputs, name):
     run = Run(old / "runs" / name)
-    # As it was guided then.
-    then = SamplerOptions(guidance=3.0, steps=12, interval=(0.0, 1.0))
+    # As it was drawn then.
+    then = SamplerOptions(guidance=3.0, steps=12, sampler="euler", interval=(0.0, 1.0))
     drawer = FlowDrawer(run.model(), then) if name == "64-flow" else run.open_drawer()
     pictures = drawer.draw(outputs[f"{name}/noise"], outputs[f"{name}/condition"])
     np.testing.assert_allclose(in_blocks(np.asarray(pictures)), outputs[f"{name}/pictures"], atol=2e-3)

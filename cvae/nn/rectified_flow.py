@@ -1,9 +1,10 @@
 """A rectified flow: moves Gaussian noise to data, as a condition says."""
 
 import itertools
+import math
 import types
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -18,6 +19,15 @@ from preprocess.utils.types import Tensor
 CONDITION_DROPOUT = 0.1
 # Rows whose mean and deviation are taken at a time.
 PART = 50_000
+
+
+class _Way(NamedTuple):
+    """How far the data have come: x, the velocity where the last step began, its length, and whether it was guided."""
+
+    x: Any
+    slope: Any = None
+    gap: Any = math.inf
+    guided: bool | None = None
 
 
 def _check_shape(shape, width, tokens):
@@ -158,27 +168,30 @@ class RectifiedFlow(keras.Model):
 
     def integrate(self, x: Tensor, condition: Tensor, start: Any, end: Any, options: Any = DEFAULT) -> np.ndarray:
         """Follows the velocity from one time to another: 1 is noise, 0 data (standardised); float32 (n, *shape)."""
-        return self._follow(
-            self._network_to_draw_with(), x, condition, times_between(start, end, options.steps), options
-        )
+        network, times = self._network_to_draw_with(), times_between(start, end, options.steps)
+        return self._follow(network, _Way(x), condition, times, options).x
 
     def sample_in_steps(self, noise: Tensor, condition: Tensor, options: Any = DEFAULT) -> Iterator[np.ndarray]:
         """As `sample`, one step after another: yields the data that each step points at, the last what is drawn."""
-        x, network = np.asarray(noise, np.float32), self._network_to_draw_with()
+        way, network = _Way(np.asarray(noise, np.float32)), self._network_to_draw_with()
         for now, then in itertools.pairwise(times_between(1.0, 0.0, options.steps)):
-            further = self._follow(network, x, condition, np.array([now, then]), options)
-            pointed_at = further - then * (further - x) / (then - now)
+            further = self._follow(network, way, condition, np.array([now, then]), options)
+            pointed_at = further.x - then * (further.x - way.x) / (then - now)
             yield pointed_at * np.asarray(self.scale) + np.asarray(self.center)
-            x = further
+            way = further
 
-    def _follow(self, network: Any, x: Tensor, condition: Tensor, times: np.ndarray, options: Any) -> np.ndarray:
+    def _follow(self, network: Any, way: _Way, condition: Tensor, times: np.ndarray, options: Any) -> _Way:
         for part, guided in guided_parts(times, options):
             kind = guided, options.sampler
             if kind not in self._compiled:
                 self._compiled[kind] = compile_integration(network, *kind)
-            arrays = (x, condition, part, options.guidance)
-            x = self._compiled[kind](*(ops.convert_to_tensor(array, "float32") for array in arrays))
-        return np.asarray(x)
+            # Where guidance begins the velocity leaps, and what it was before says nothing.
+            slope, gap = (way.slope, way.gap) if way.guided == guided else (np.zeros_like(way.x), math.inf)
+            arrays = (way.x, slope, gap, condition, part, options.guidance)
+            found = self._compiled[kind](*(ops.convert_to_tensor(array, "float32") for array in arrays))
+            x, slope = map(np.asarray, found)
+            way = _Way(x, slope, part[-1] - part[-2], guided)
+        return way
 
     def _network_to_draw_with(self):
         """The network, with its weights in the type it computes in.

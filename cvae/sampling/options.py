@@ -15,7 +15,7 @@ CLIP = Option("clip", "the encoder (a file, or file.py:Class), if it has moved s
 GUIDANCE = Option(
     "guidance",
     "guidance scale, 0 to 20: 0 ignores the prompt, 1 follows it as loosely as the training photographs do, larger "
-    "values follow it more closely (default: 6; of flows of drawn scenes 3, of faces 1.5)",
+    "values follow it more closely (default: 6; of flows of drawn scenes 3, of faces 1)",
     type=float,
     least=0,
     most=20,

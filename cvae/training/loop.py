@@ -150,7 +150,8 @@ def _open(
     task.check_data()
     if not begun:
         task.check_options()
-    warn_of_few_steps(task.variant, task.settings, task.steps)
+    if "init" not in task.options:
+        warn_of_few_steps(task.variant, task.settings, task.steps)
     held.enter_context(sole_use(folder))
     held.enter_context(working_in(folder))
     run = _open_folder(folder, task, begun, overwrite, held)

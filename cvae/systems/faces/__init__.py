@@ -51,7 +51,7 @@ class FaceFlowVariant(Variant):
 
     side = 8
     crops = 0
-    options: ClassVar[dict[str, Any]] = {"guidance": 1.5}
+    options: ClassVar[dict[str, Any]] = {"guidance": 1.0}
     edit_image = "cvae.systems.flow.vary:redraw"
     train_options = (AUTOENCODER, INIT)
     task = "cvae.systems.flow.task:FlowTask"

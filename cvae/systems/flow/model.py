@@ -12,7 +12,7 @@ from keras import layers, ops
 from cvae.nn import replicas
 from cvae.nn.flow_networks import MIDDLE
 from cvae.nn.rectified_flow import RectifiedFlow
-from cvae.nn.samplers import SamplerOptions
+from cvae.nn.samplers import DEFAULT, SamplerOptions
 from cvae.systems.flow.conditions import unit_conditions
 from cvae.systems.flow.embedding_prior import EmbeddingPrior
 from cvae.systems.flow.stages import shipped_autoencoder
@@ -190,7 +190,7 @@ class LatentFlow(RectifiedFlow):
             "patch_dim": self.patch_dim,
             "condition": self.condition,
             "attributes": self.attributes,
-            "options": dataclasses.asdict(self.options),
+            "options": dict(dataclasses.asdict(self.options).items() - dataclasses.asdict(DEFAULT).items()),
         }
 
     @classmethod
@@ -198,4 +198,8 @@ class LatentFlow(RectifiedFlow):
         autoencoder = config["autoencoder"]
         if not isinstance(autoencoder, str):
             autoencoder = keras.saving.deserialize_keras_object(autoencoder)
-        return super().from_config(config | {"autoencoder": autoencoder})
+        options = dict(config.get("options") or {})
+        # While there was no other for a model to be saved with, it was written into every file.
+        if options.get("sampler") == "euler":
+            del options["sampler"]
+        return super().from_config(config | {"autoencoder": autoencoder, "options": options})

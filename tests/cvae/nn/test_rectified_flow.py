@@ -48,6 +48,7 @@ def test_noise_goes_where_the_condition_says(flow):
         {"guidance": 3.0, "steps": 8, "interval": (0.0, 0.5)},
         {"guidance": 1.0, "steps": 1},
         {"guidance": 2.0, "steps": 5, "sampler": "heun"},
+        {"guidance": 3.0, "steps": 8, "sampler": "adams", "interval": (0.0, 0.7)},
     ],
 )
 def test_step_by_step_it_draws_the_same(flow, options):

@@ -1,3 +1,5 @@
+import pathlib
+
 import keras
 import numpy as np
 import pytest
@@ -6,6 +8,8 @@ from preprocess.photographs.convert import convert, published
 from preprocess.photographs.efficientnet import DEVIATION, MEAN, build_network, features_network, load_weights
 
 IMAGES = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
+# What the published network gives for them: of each part the first 16 channels in the corner of the first image.
+PUBLISHED = pathlib.Path(__file__).parents[2] / "data" / "efficientnet_lite0_parts.npz"
 
 
 def test_each_part_has_its_stride_and_channels():
@@ -25,6 +29,15 @@ def test_its_weights_come_along_and_see_shapes():
     seen = [np.asarray(network(image)[-1]).mean((0, 1, 2)) for image in (stripe, stripe[:, :, ::-1], IMAGES[:1])]
     alike, unlike = (np.corrcoef(seen[0], other)[0, 1] for other in seen[1:])
     assert alike > 0.9 > 0.7 > unlike
+
+
+def test_the_weights_that_come_along_give_what_the_published_ones_do():
+    network = build_network()
+    load_weights(network)
+    with np.load(PUBLISHED) as parts:
+        for output, expected in zip(map(np.asarray, network(IMAGES)), parts.values(), strict=True):
+            # Kernels are kept in float16.
+            np.testing.assert_allclose(output[0, 0, 0, :16], expected, atol=0.03 * output.std())
 
 
 def test_chosen_parts_are_frozen_and_near_the_whole_in_bfloat16():
