@@ -169,15 +169,15 @@ class RectifiedFlow(keras.Model):
     def integrate(self, x: Tensor, condition: Tensor, start: Any, end: Any, options: Any = DEFAULT) -> np.ndarray:
         """Follows the velocity from one time to another: 1 is noise, 0 data (standardised); float32 (n, *shape)."""
         network, times = self._network_to_draw_with(), times_between(start, end, options.steps)
-        return self._follow(network, _Way(x), condition, times, options).x
+        return np.asarray(self._follow(network, _Way(x), condition, times, options).x)
 
     def sample_in_steps(self, noise: Tensor, condition: Tensor, options: Any = DEFAULT) -> Iterator[np.ndarray]:
         """As `sample`, one step after another: yields the data that each step points at, the last what is drawn."""
-        way, network = _Way(np.asarray(noise, np.float32)), self._network_to_draw_with()
+        way, network = _Way(ops.convert_to_tensor(noise, "float32")), self._network_to_draw_with()
         for now, then in itertools.pairwise(times_between(1.0, 0.0, options.steps)):
             further = self._follow(network, way, condition, np.array([now, then]), options)
             pointed_at = further.x - then * (further.x - way.x) / (then - now)
-            yield pointed_at * np.asarray(self.scale) + np.asarray(self.center)
+            yield np.asarray(pointed_at) * np.asarray(self.scale) + np.asarray(self.center)
             way = further
 
     def _follow(self, network: Any, way: _Way, condition: Tensor, times: np.ndarray, options: Any) -> _Way:
@@ -186,11 +186,10 @@ class RectifiedFlow(keras.Model):
             if kind not in self._compiled:
                 self._compiled[kind] = compile_integration(network, *kind)
             # Where guidance begins the velocity leaps, and what it was before says nothing.
-            slope, gap = (way.slope, way.gap) if way.guided == guided else (np.zeros_like(way.x), math.inf)
+            slope, gap = (way.slope, way.gap) if way.guided == guided else (ops.zeros_like(way.x), math.inf)
             arrays = (way.x, slope, gap, condition, part, options.guidance)
             found = self._compiled[kind](*(ops.convert_to_tensor(array, "float32") for array in arrays))
-            x, slope = map(np.asarray, found)
-            way = _Way(x, slope, part[-1] - part[-2], guided)
+            way = _Way(found[0], found[1], part[-1] - part[-2], guided)
         return way
 
     def _network_to_draw_with(self):

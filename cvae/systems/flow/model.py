@@ -190,7 +190,11 @@ class LatentFlow(RectifiedFlow):
             "patch_dim": self.patch_dim,
             "condition": self.condition,
             "attributes": self.attributes,
-            "options": dict(dataclasses.asdict(self.options).items() - dataclasses.asdict(DEFAULT).items()),
+            "options": {
+                name: value
+                for name, value in dataclasses.asdict(self.options).items()
+                if value != getattr(DEFAULT, name)
+            },
         }
 
     @classmethod
@@ -199,7 +203,7 @@ class LatentFlow(RectifiedFlow):
         if not isinstance(autoencoder, str):
             autoencoder = keras.saving.deserialize_keras_object(autoencoder)
         options = dict(config.get("options") or {})
-        # While there was no other for a model to be saved with, it was written into every file.
-        if options.get("sampler") == "euler":
+        # Files that name them all were saved while every flow was drawn by Euler's method: nobody chose it.
+        if options.keys() == dataclasses.asdict(DEFAULT).keys():
             del options["sampler"]
         return super().from_config(config | {"autoencoder": autoencoder, "options": options})
