@@ -13,26 +13,26 @@ of as tried; figures that are to be believed want `--skip 60`.
 """
 
 import argparse
+import dataclasses
 import itertools
 import json
 import pathlib
 import sys
-import zipfile
 from typing import Any, NamedTuple
 
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-from benchmarks.meadows import KINDS, held_out, kinds_of
+from benchmarks.meadows import KINDS, held_out, images_of, kinds_of, validation_share
 from cvae.evaluation.metrics import frechet_distance
 from cvae.evaluation.photos import reconstruct
+from cvae.nn.samplers import SAMPLERS
 from cvae.runs import Run
 from cvae.sampling.draw import draw, embed_images, noise_of
 from cvae.utils.arrays import in_batches, to_one_size, to_uint8
 from cvae.utils.plots import save_grid
-from preprocess.shards.images import square_image
-from preprocess.shards.records import CLIP_SIZE, VALIDATION_SHARE
+from preprocess.shards.records import CLIP_SIZE
 from preprocess.utils.command import run_command
 from preprocess.utils.errors import summary
 from preprocess.utils.progress import progress_bar
@@ -78,11 +78,6 @@ def choose(folder, count, share, skip=0):
     return [row for turn in itertools.zip_longest(*(own[skip:] for own in rows.values())) for row in turn if row]
 
 
-def images_of(folder, names, size):
-    with zipfile.ZipFile(folder / "train2017.zip") as archive:
-        return np.stack([np.asarray(square_image(archive.read(f"train2017/{name}"), size)) for name in names])
-
-
 def shares(right, kinds):
     return {"all": float(right.mean())} | {
         kind: float(right[kinds == number].mean()) for number, kind in enumerate(KINDS)
@@ -108,8 +103,7 @@ def score(judge, features, kinds, real):
 
 def measure_held_out(run, judge, folder, count, skip=0):
     """`HeldOut` of a run, `count` images of each kind after the first `skip`."""
-    share = run.config["data_settings"].get("validation_share", VALIDATION_SHARE)
-    names, captions, kinds = zip(*choose(folder, count, share, skip))
+    names, captions, kinds = zip(*choose(folder, count, validation_share(run), skip))
     kinds, images = np.array(kinds), images_of(folder, names, run.variant.image_size)
     with run.encoder.open() as encoder:
         texts = encoder.encode_texts(list(captions))
@@ -136,6 +130,8 @@ def measure_run(run, judge, arguments):
     for guidance in arguments.guidance or [None]:
         given = {"guidance": guidance, "steps": arguments.steps}
         drawer = run.open_drawer(**{name: value for name, value in given.items() if value is not None})
+        if arguments.sampler:
+            drawer.options = dataclasses.replace(drawer.options, sampler=arguments.sampler)
         name = f"pictures, guidance {guidance}" if guidance else "pictures"
         found[name] = measure_kinds(drawer, held_out, judge, arguments.seed)
     for name, figures in found.items():
@@ -146,8 +142,7 @@ def measure_run(run, judge, arguments):
 
 def save_side_by_side(runs, arguments):
     """A row for each of the first captions of each kind, `SHOWN` pictures a run."""
-    share = runs[0].config["data_settings"].get("validation_share", VALIDATION_SHARE)
-    captions = [caption for _, caption, _ in choose(arguments.meadow, ROWS, share)]
+    captions = [caption for _, caption, _ in choose(arguments.meadow, ROWS, validation_share(runs[0]))]
     pictures = [to_uint8(draw(run.open_drawer(), run.condition(captions), SHOWN, arguments.seed)) for run in runs]
     headings = [run.folder.name if number == 0 else "" for run in runs for number in range(SHOWN)]
     save_grid(arguments.picture, np.concatenate(to_one_size(pictures), axis=1), captions, headings=headings)
@@ -167,6 +162,7 @@ def main():
     add_arguments(parser)
     parser.add_argument("--guidance", type=float, nargs="*", help="guidance scales (default: its own)")
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--sampler", choices=SAMPLERS, help="of a flow (default: its own)")
     parser.add_argument("--out", type=pathlib.Path, help="a JSON file for the figures")
     parser.add_argument("--picture", type=pathlib.Path, help="a PNG for pictures by all runs, side by side")
     arguments = parser.parse_args()

@@ -18,7 +18,7 @@ import numpy as np
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
 from benchmarks.animals import Judge
-from benchmarks.meadows import held_out
+from benchmarks.meadows import held_out, validation_share
 from cvae.evaluation.metrics import frechet_distance
 from cvae.evaluation.photos import measure_reconstructions
 from cvae.runs import Run
@@ -34,10 +34,10 @@ def spread(names, count):
     return [names[place] for place in np.linspace(0, len(names) - 1, min(count, len(names))).astype(int)]
 
 
-def sources(arguments):
-    """[(what it is, the zip, names in it)]."""
+def sources(run, arguments):
+    """[(what it is, the zip, names in it)] that a run was not trained on."""
     for folder in arguments.photos:
-        names = [f"train2017/{name}" for name, _ in held_out(folder)]
+        names = [f"train2017/{name}" for name, _ in held_out(folder, validation_share(run))]
         yield folder.name, folder / "train2017.zip", spread(names, arguments.count)
     if path := arguments.portraits:
         with zipfile.ZipFile(path) as archive:
@@ -70,10 +70,9 @@ def main():
     parser.add_argument("--count", type=int, default=400, help="(default: %(default)s)")
     arguments = parser.parse_args()
     judge = Judge(arguments.judge) if arguments.judge else None
-    found = list(sources(arguments))
     for run in map(Run, arguments.run):
         model = run.model()
-        for what, path, names in found:
+        for what, path, names in sources(run, arguments):
             for size in SIZES:
                 figures = measure(model, read(path, names, size), judge)
                 values = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())

@@ -32,14 +32,14 @@ def coursework(policy):
 
 
 def autoencoder(policy):
-    from cvae.systems.flow.autoencoder import SpatialVAE
+    from cvae.systems.flow.spatial_vae import SpatialVAE
 
     return SpatialVAE(SIZE, dtype=policy)
 
 
 def flow(policy):
-    from cvae.systems.flow.autoencoder import SpatialVAE
     from cvae.systems.flow.model import LatentFlow
+    from cvae.systems.flow.spatial_vae import SpatialVAE
 
     return LatentFlow(SpatialVAE(SIZE), DIM, 512, 8, dtype=policy)
 

@@ -16,8 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-from benchmarks.animals import images_of
-from benchmarks.meadows import held_out
+from benchmarks.meadows import held_out, images_of, validation_share
 from cvae.evaluation import metrics
 from cvae.evaluation.photos import DIVERSITY_PICTURES, score_pictures
 from cvae.runs import Run
@@ -25,14 +24,13 @@ from cvae.sampling.draw import draw, embed_images, noise_of
 from cvae.sampling.prompts import PROMPTS
 from cvae.utils.arrays import in_batches, to_uint8
 from preprocess.embedding.process import EncoderProcess
-from preprocess.shards.records import VALIDATION_SHARE
 from preprocess.utils.command import run_command
 from preprocess.utils.errors import summary
 
 
 def measure(run, drawer, folder, encoder, seed):
-    share = run.config["data_settings"].get("validation_share", VALIDATION_SHARE)
-    names, captions = zip(*((name, texts[0]) for name, texts in held_out(folder, share) if texts))
+    found = held_out(folder, validation_share(run))
+    names, captions = zip(*((name, texts[0]) for name, texts in found if texts))
     texts, prompts = (encoder.encode_texts(list(some)) for some in (captions, PROMPTS))
     conditions = run.condition(list(captions))
     pictures = to_uint8(in_batches(drawer.draw, noise_of(drawer, len(names), seed), conditions))
@@ -60,7 +58,8 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     run = Run(arguments.run)
-    drawer = run.open_drawer(guidance=arguments.guidance, prior=arguments.prior)
+    given = {"guidance": arguments.guidance, "prior": arguments.prior}
+    drawer = run.open_drawer(**{name: value for name, value in given.items() if value is not None})
     with EncoderProcess(arguments.clip) as encoder:
         figures = measure(run, drawer, arguments.photos, encoder, arguments.seed)
     print(", ".join(f"{name} {value:.3g}" for name, value in figures.items()))

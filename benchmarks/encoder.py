@@ -3,8 +3,9 @@
     python benchmarks/encoder.py --photos path/to/photos --kinds path/to/meadow
     python benchmarks/encoder.py --photos ... --kinds ... --clip path/to/encoder.py:Class --texts-of photographs
 
-Both folders hold train2017.zip and captions_train2017.json, the second labels.csv too: file name and kind. Held out are
-the images that preparing puts into "val". R@k: the share of captions whose image is among the k nearest of all.
+All folders hold train2017.zip and captions_train2017.json, that of `--kinds` labels.csv too: file name and kind. Held
+out are the images that preparing puts into "val". R@k: the share of captions whose image is among the k nearest of all
+folders'.
 """
 
 import argparse
@@ -39,9 +40,10 @@ def encode_files(encoder, folder, names):
     return np.concatenate(rows)
 
 
-def measure_photos(encoder, folder, other=None):
-    found = held_out(folder)
-    images = encode_files(encoder, folder, [name for name, _ in found])
+def measure_photos(encoder, folders, other=None):
+    own = {folder: held_out(folder) for folder in folders}
+    images = np.concatenate([encode_files(encoder, folder, [name for name, _ in rows]) for folder, rows in own.items()])
+    found = [row for rows in own.values() for row in rows]
     texts = [text for _, own in found for text in own]
     ids = np.repeat(np.arange(len(found)), [len(own) for _, own in found])
     embedded = encoder.encode_texts(texts)
@@ -66,17 +68,21 @@ def measure_kinds(encoder, folder):
     }
 
 
+def show(figures):
+    print(", ".join(f"{name} {value:.3g}" for name, value in figures.items()), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=summary(__doc__))
-    parser.add_argument("--photos", type=pathlib.Path, required=True)
+    parser.add_argument("--photos", type=pathlib.Path, nargs="+", required=True)
     parser.add_argument("--kinds", type=pathlib.Path, required=True)
     parser.add_argument("--clip", default="photographs", help="the encoder (default: %(default)s)")
     parser.add_argument("--texts-of", help="another encoder, whose texts are compared")
     arguments = parser.parse_args()
     other = EncoderProcess(arguments.texts_of) if arguments.texts_of else None
     with EncoderProcess(arguments.clip) as encoder:
-        for figures in (measure_photos(encoder, arguments.photos, other), measure_kinds(encoder, arguments.kinds)):
-            print(", ".join(f"{name} {value:.3g}" for name, value in figures.items()), flush=True)
+        show(measure_photos(encoder, arguments.photos, other))
+        show(measure_kinds(encoder, arguments.kinds))
     if other:
         other.__exit__()
 

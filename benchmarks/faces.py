@@ -1,6 +1,6 @@
 """A WGAN-GP's training beside the plain way, and the portraits' input pipeline beside the CVAE's step.
 
-    python benchmarks/portraits.py
+    python benchmarks/faces.py
 
 A round is five critic steps and one of the generator. Plain: float32, Keras' own layers and optimisers, and each
 network called by itself for real, drawn and mixed pictures, each step called from Python. Rounds alternate, so that

@@ -94,7 +94,7 @@ class AutoguidedDrawer:
 
     def _integrate(self, *arrays):
         x, condition = (ops.convert_to_tensor(array, "float32") for array in arrays)
-        return integrate(self._velocity, x, condition, self.times, None, "euler")
+        return integrate(self._velocity, x, condition, self.times, None, SamplerOptions.sampler)
 
     def _velocity(self, question):
         strong, weak = self.strong.network(question), self.weak.network(question)

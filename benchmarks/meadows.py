@@ -1,9 +1,14 @@
-"""What benchmarks share about the photographs of meadows: a folder with train2017.zip, its captions and labels.csv."""
+"""What benchmarks share about folders of photographs: train2017.zip, its captions and, of meadows, labels.csv."""
 
 import csv
 import json
 import pathlib
+import zipfile
+from typing import Any
 
+import numpy as np
+
+from preprocess.shards.images import square_image
 from preprocess.shards.records import VALIDATION_SHARE, split_of
 
 KINDS = ("cow", "sheep", "horse", "goat", "landscape")
@@ -18,6 +23,11 @@ def kinds_of(folder: pathlib.Path) -> dict[str, str]:
     return {name: kind for name, kind in kinds.items() if kind in KINDS}
 
 
+def validation_share(run: Any) -> float:
+    """The --validation-share that a run's data were prepared with."""
+    return run.config["data_settings"].get("validation_share", VALIDATION_SHARE)
+
+
 def held_out(folder: pathlib.Path, share: float = VALIDATION_SHARE) -> list[tuple[str, list[str]]]:
     """[(file name, captions)] of the images that preparing with a --validation-share puts into "val"."""
     text = json.loads((folder / "captions_train2017.json").read_text())
@@ -29,3 +39,9 @@ def held_out(folder: pathlib.Path, share: float = VALIDATION_SHARE) -> list[tupl
         for image in text["images"]
         if split_of(image["id"], share) == "val"
     ]
+
+
+def images_of(folder: pathlib.Path, names: list[str], size: int) -> np.ndarray:
+    """Images cut square and resized: uint8 (n, size, size, 3)."""
+    with zipfile.ZipFile(folder / "train2017.zip") as archive:
+        return np.stack([np.asarray(square_image(archive.read(f"train2017/{name}"), size)) for name in names])

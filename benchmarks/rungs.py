@@ -44,6 +44,8 @@ PRIORS = ("none", "mean", "ridge", "gaussian", "flow")
 TIMED, TIMES = 8, 3
 # Times that the velocity is asked for from noise to a picture, which is twice a step for Heun's method.
 LOOKS = (4, 8, 12, 16)
+# Samplers, and how often they look at the velocity a step.
+LOOKS_A_STEP = {"adams": 1, "euler": 1, "heun": 2}
 CVAE, LEARNED = "coursework's CVAE", "CVAE + learned prior"
 COLUMNS = {
     "CMMD": "{cmmd[pictures]:.3f}",
@@ -176,13 +178,13 @@ def rungs_of_cvae(run, encoder):
 def rungs_of_flow(run, encoder):
     """What `Meter.measure` loads of a flow: ({name: function} of priors and guidance, of steps, the usual's name)."""
 
-    def load(best=False, sampler="euler", **options):
+    def load(best=False, sampler=None, **options):
         drawer = run.open_drawer(**options)
-        drawer.options = dataclasses.replace(drawer.options, sampler=sampler)
+        drawer.options = dataclasses.replace(drawer.options, sampler=sampler or drawer.options.sampler)
         return BestOf(drawer, encoder) if best else drawer, 0
 
     drawer = run.open_drawer()
-    usual_prior, usual_guidance = drawer.model.embedding_prior.kind, drawer.options.guidance
+    usual_prior, usual_guidance = drawer.model.prior.kind, drawer.options.guidance
     asked = [(prior, usual_guidance) for prior in PRIORS]
     asked += [(usual_prior, guidance) for guidance in GUIDANCES]
     rungs = {
@@ -192,7 +194,7 @@ def rungs_of_flow(run, encoder):
     rungs[f"flow, best of {BEST_OF}"] = functools.partial(load, best=True)
     steps = {
         f"{sampler}, {looks // each} steps": functools.partial(load, sampler=sampler, steps=looks // each)
-        for sampler, each in (("euler", 1), ("heun", 2))
+        for sampler, each in LOOKS_A_STEP.items()
         for looks in LOOKS
     }
     return rungs, steps, f"flow, embedding prior {usual_prior}, guidance {usual_guidance:g}"
@@ -210,7 +212,7 @@ def as_table(rows):
 
 def draw_curves(path, rows):
     lines = {}
-    for row, looks in zip(rows, LOOKS * 2):
+    for row, looks in zip(rows, LOOKS * len(LOOKS_A_STEP)):
         sampler = row["name"].split(",")[0]
         values = {"CMMD": row["cmmd"]["pictures"], "R-precision": row["r_precision"]["pictures"]}
         lines.setdefault(sampler, []).append(values | {"looks at the velocity": looks})

@@ -55,8 +55,9 @@ def main():
     times, compiled = times_between(1, 0, arguments.steps), compile_integration(network, True, "euler")
 
     def one_graph():
-        arrays = (x, condition, times, np.float32(3))
-        return np.asarray(compiled(*map(keras.ops.convert_to_tensor, arrays)))
+        # There is no step before the first: no velocity, and all the time since.
+        arrays = (x, np.zeros_like(x), np.float32(np.inf), condition, times, np.float32(3))
+        return np.asarray(compiled(*map(keras.ops.convert_to_tensor, arrays))[0])
 
     forms = {
         "a loop over predict_on_batch": lambda: python_loop(network, x, condition, times, 3),

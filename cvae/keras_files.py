@@ -67,6 +67,12 @@ def load_keras(path: pathlib.Path) -> Any:
         ) from None
 
 
+def read_model_config(path: pathlib.Path) -> dict[str, Any]:
+    """What a `.keras` file's model was made with, without loading it."""
+    remedy = train_anew(path)
+    return parse_json(read_zip_member(path, "config.json", remedy), path, remedy, dict)["config"]
+
+
 def write_epochs(path: pathlib.Path, epochs: int) -> None:
     """Adds to a model's file how many epochs it was trained; steps do not tell, of which float16 leaves some out."""
     with zipfile.ZipFile(path, "a") as file:

@@ -14,7 +14,7 @@ from preprocess.utils.folders import STRAY
 FILES = re.compile(
     r"(run\.json|(best|last)\.keras|log\.csv|loss\.png|prompts\.npz|card\.md|evaluation\.(json|png))"
     r"|prior-[^/]+\.keras|[^/]+\.weights\.h5|samples/epoch-\d+\.png|tensorboard/.*"
-    r"|latents/((train|val)-\d+\.npz|autoencoder\.sha256)"
+    r"|latents/((train|val)-(\d+\.npz|[a-z]+\.npy)|autoencoder\.sha256)"
     r"|(generated|vary|edit|gallery|nearest)/(\d+/)+[^/]+\.(png|json)"
     rf"|(.*/)?{re.escape(PARTIAL)}[^/]*"
 )

@@ -1,7 +1,5 @@
 """How different two images look to a network that learned ImageNet's photographs."""
 
-from typing import Any
-
 from keras import ops
 
 from preprocess.photographs.efficientnet import features_network
@@ -18,13 +16,10 @@ class PerceptualDistance:
     places and summed over four strides: 0 for equal images, 8 at the most where none is negative.
 
     Not a layer: its weights belong to no model that uses it, and are in no model's file.
-
-    Args:
-        policy: a Keras dtype policy, of the network.
     """
 
-    def __init__(self, policy: Any = "float32") -> None:
-        self.network = features_network(*PARTS, policy=policy)
+    def __init__(self) -> None:
+        self.network = features_network(*PARTS)
 
     def __call__(self, images: Tensor, pictures: Tensor) -> Tensor:
         """A scalar, float32, for two batches (n, height, width, 3) in [0, 1]; gradients reach the second alone."""

@@ -6,6 +6,7 @@ teacher's says of images; and both learn, by CLIP's loss, to find each other.
 """
 
 import argparse
+import hashlib
 import pathlib
 from collections.abc import Iterator
 from typing import Any
@@ -13,13 +14,15 @@ from typing import Any
 import numpy as np
 
 from preprocess.photographs.encoder import describe_images, write_weights
-from preprocess.photographs.sentences import make_sentences
+from preprocess.photographs.sentences import make_sentences, read_words
 from preprocess.photographs.tokenizer import CONTEXT_LENGTH, tokenize
 from preprocess.shards.info import DataInfo, read_info
 from preprocess.shards.records import captions_of, embeddings_of, image_of, read_shard
 from preprocess.utils.command import run_command
 from preprocess.utils.datasets import untuned
-from preprocess.utils.files import atomic_path
+from preprocess.utils.errors import UserError, check_whole
+from preprocess.utils.files import atomic_path, write_json
+from preprocess.utils.load import read_json
 from preprocess.utils.progress import progress_bar
 from preprocess.utils.quiet import import_keras, import_tensorflow
 
@@ -28,8 +31,34 @@ PART, KEPT = 2048, 32768
 # Steps after which a training is kept.
 EPOCH = 250
 WARM_UP = 500
+# What a folder's work was begun with.
+MADE_FOR = "made_for.json"
 # Of so many training photographs one counts for the patches' mean and deviation.
 SOME = 24
+
+
+def begin_work(folder: pathlib.Path, made_for: dict[str, Any]) -> None:
+    """Makes a folder for a training, or checks that the one there is of the same.
+
+    Raises:
+        UserError: it holds something else, or the work of another training.
+    """
+    path, remedy = folder / MADE_FOR, f"name another --work than {folder}"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not any(folder.iterdir()):
+        write_json(path, made_for)
+    known = read_json(path, remedy, dict) if path.is_file() else {}
+    if known != made_for:
+        other = next((name for name in made_for if known.get(name) != made_for[name]), "something else")
+        raise UserError(
+            f"{folder} was not begun with this {other.replace('_', ' ')}; name another --work, or empty it."
+        )
+
+
+def check_lengths(images: int, epochs: int, batch: int) -> None:
+    """Raises a UserError for a training that cannot be."""
+    check_whole("epochs", epochs, WARM_UP // EPOCH + 1)
+    check_whole("batch-size", batch, 2, images)
 
 
 def read_pairs(info: DataInfo, split: str, path: pathlib.Path) -> dict[str, Any]:
@@ -178,7 +207,15 @@ def main() -> None:
     parser.add_argument("--precision", default="float32", help="a Keras dtype policy (default: %(default)s)")
     arguments = parser.parse_args()
     info, work = read_info(arguments.data), pathlib.Path(arguments.work)
-    work.mkdir(parents=True, exist_ok=True)
+    check_lengths(info.counts["train"], arguments.epochs, arguments.batch_size)
+    begin_work(
+        work,
+        {
+            "data": info.settings | {"weights": info.encoder.clip["weights_sha256"]},
+            "wordnet": hashlib.sha256(repr(read_words(arguments.wordnet)).encode()).hexdigest(),
+            **{name: getattr(arguments, name) for name in ("sentences", "epochs", "batch_size", "precision")},
+        },
+    )
     pairs = read_pairs(info, "train", work / "train.npz")
     sentences = list(make_sentences(list(pairs["captions"]), arguments.wordnet, arguments.sentences))
     taught = embed_sentences(info, sentences, work / "sentences.npy")

@@ -23,7 +23,8 @@ DIVERSITY_PICTURES = 8
 SHOWN, SHOWN_PICTURES = 6, 4
 
 
-def _scaled(features):
+def scaled(features: np.ndarray) -> np.ndarray:
+    """Features (n, d) brought to length 1."""
     return features / np.maximum(np.linalg.norm(features, axis=-1, keepdims=True), 1e-9)
 
 
@@ -57,7 +58,7 @@ def score_portraits(
     }
     for name, distance in (
         ("frechet", metrics.frechet_distance),
-        ("cmmd", lambda x, y: metrics.cmmd(_scaled(x), _scaled(y))),
+        ("cmmd", lambda x, y: metrics.cmmd(scaled(x), scaled(y))),
     ):
         result[name] = {"pictures": distance(features, second), "real": distance(first, second)}
     return result
@@ -113,8 +114,8 @@ def evaluate(run: Run, data: str | None = None, count: int = 1000, seed: int = 0
         "seed": seed,
         **score_portraits(judge, pictures, portraits.attributes, real_images, real.attributes),
         "diversity": {
-            "pictures": metrics.diversity(_scaled(many_features).reshape(*many.shape[:2], -1)),
-            "real": metrics.diversity(_scaled(see(judge, real_images)[1])[None]),
+            "pictures": metrics.diversity(scaled(many_features).reshape(*many.shape[:2], -1)),
+            "real": metrics.diversity(scaled(see(judge, real_images)[1])[None]),
         },
     }
     reconstructions = None

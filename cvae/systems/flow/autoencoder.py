@@ -8,16 +8,14 @@ from keras import layers, ops
 from cvae.nn import losses
 from cvae.nn.layers import Sampling
 from cvae.nn.perceptual import PerceptualDistance
+from cvae.systems.flow.grid_autoencoder import GridAutoencoder, absolute_error, at_half
 from preprocess.utils.types import Tensor
 
 # At a half and at a quarter of the image's side, and how many residual blocks there.
 CHANNELS = (96, 160)
 ENCODER_BLOCKS, DECODER_BLOCKS = (2, 3), (3, 4)
-DOWNSAMPLING = 4
 # Channels are multiples of this, as the hardware's tiles are.
 MULTIPLE = 16
-# Sides at which the absolute error is measured, as parts of the whole.
-SCALES = 4
 PERCEPTUAL_WEIGHT, KL_WEIGHT = 0.3, 1e-3
 # Of a batch, in training: a fifth is decoded at half its size, a sixth turned or mirrored (EQ-VAE).
 HALVED, TURNED = 5, 6
@@ -54,7 +52,7 @@ class Unfold(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("cvae")
-class Autoencoder(keras.Model):
+class Autoencoder(GridAutoencoder):
     """A convolutional VAE with two 2x downsamplings and 4 latent channels (Rombach et al. 2022, arXiv 2112.10752).
 
     Trained by plain `fit` on a dataset of (images,). `compute_loss` gives the mean absolute error at four scales, the
@@ -76,6 +74,8 @@ class Autoencoder(keras.Model):
         standardised, float32 (n, height / 4, width / 4, latent_channels).
     """
 
+    downsampling = 4
+
     def __init__(self, latent_channels=4, width=1.0, **kwargs):
         super().__init__(**kwargs)
         self.latent_channels = latent_channels
@@ -94,28 +94,6 @@ class Autoencoder(keras.Model):
     def seed_generators(self) -> list[Any]:
         """The sources of its random numbers."""
         return [self.sampling.seed_generator, self.lots]
-
-    def grid_of(self, image_size: int) -> tuple[int, int, int]:
-        """The shape of a latent of images of `image_size` pixels a side."""
-        side = image_size // DOWNSAMPLING
-        return side, side, self.latent_channels
-
-    def _convolution(self, x, channels, kernel=3, **options):
-        return layers.Conv2D(channels, kernel, padding="same", dtype=self.dtype_policy, **options)(x)
-
-    def _activated(self, x):
-        return layers.LeakyReLU(0.2, dtype=self.dtype_policy)(x)
-
-    def _residual(self, x):
-        """Two convolutions added to what they begin with; zero at first, in place of normalisation.
-
-        Child 2021, arXiv 2011.10650. With group normalisation and SiLU, as the trial had, a step takes 2.2 times as
-        long on a CPU.
-        """
-        y = x
-        for initializer in ("he_normal", "zeros"):
-            y = self._convolution(self._activated(y), x.shape[-1], kernel_initializer=initializer)
-        return layers.Add(dtype=self.dtype_policy)([x, y])
 
     def _channels(self):
         return [max(MULTIPLE, round(count * self.width / MULTIPLE) * MULTIPLE) for count in CHANNELS]
@@ -169,8 +147,8 @@ class Autoencoder(keras.Model):
             return [(image, self.decoder(z))], mean, log_var
         self._watch(mean)
         count = ops.shape(image)[0]
-        halved, turned = count // HALVED, count // TURNED
-        small = _halved(image[:halved]), self.decoder(_halved(z[:halved]), training=True)
+        halved, turned = _at_least_one(count // HALVED), count // TURNED
+        small = at_half(image[:halved]), self.decoder(at_half(z[:halved]), training=True)
         image, z = image[halved:], z[halved:]
         image, z = self._turned(image, z, turned)
         return [small, (image, self.decoder(z, training=True))], mean, log_var
@@ -205,7 +183,8 @@ class Autoencoder(keras.Model):
         parts = {"l1": 0.0, "perceptual": 0.0}
         for target, picture in pairs:
             share = ops.cast(ops.shape(target)[0] / count, "float32")
-            parts["l1"] += share * _absolute_error(target, picture)
+            # Of pixels in [-1, 1].
+            parts["l1"] += share * 2 * absolute_error(target, picture)
             parts["perceptual"] += share * self._perceptual(target, picture)
         parts["kl"] = ops.mean(losses.kl_divergence(mean, log_var)) / self.latent_channels
         losses.track(self.trackers, parts, count)
@@ -219,15 +198,6 @@ class Autoencoder(keras.Model):
         return super().get_config() | {"latent_channels": self.latent_channels, "width": self.width}
 
 
-def _halved(x):
-    return ops.average_pool(x, 2, 2)
-
-
-def _absolute_error(image, picture):
-    """The mean absolute error, and that at a half, a quarter and an eighth of the side, summed; pixels in [-1, 1]."""
-    difference = 2 * (ops.cast(image, "float32") - ops.cast(picture, "float32"))
-    total = ops.mean(ops.abs(difference))
-    for _ in range(SCALES - 1):
-        difference = _halved(difference)
-        total += ops.mean(ops.abs(difference))
-    return total
+def _at_least_one(count):
+    # JAX slices by Python's own numbers alone.
+    return max(count, 1) if isinstance(count, int) else ops.maximum(count, 1)

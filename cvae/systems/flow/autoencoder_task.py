@@ -94,7 +94,7 @@ class AutoencoderTask(ShardTask):
 
         batches = self.images("val").map(lambda image, nothing: image)
         images = np.stack([np.asarray(image) for image in self._some(batches, SHOWN).take(SHOWN)])
-        return [AverageWhenValidating(), GridPainter(run.folder, functools.partial(_rows, images))]
+        return [AverageWhenValidating(), GridPainter(run.folder, functools.partial(reconstruction_rows, images))]
 
 
 class SharpAutoencoderTask(AutoencoderTask):
@@ -122,6 +122,7 @@ class SharpAutoencoderTask(AutoencoderTask):
         return model
 
 
-def _rows(images: np.ndarray, model: Any) -> tuple[np.ndarray, list[str]]:
+def reconstruction_rows(images: np.ndarray, model: Any) -> tuple[np.ndarray, list[str]]:
+    """A grid's two rows, (2, n, size, size, 3), and their labels: images and what an autoencoder makes of them."""
     pictures = np.asarray(model.decode(model.encode(images)[0]))
     return np.stack([images, pictures]), ["image", "reconstruction"]

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from cvae.keras_files import read_model_config
 from cvae.runs import Run
 from cvae.systems.flow import FlowVariant
 from preprocess.shards.info import DataInfo
@@ -23,7 +24,9 @@ def check_init(run: Run, info: DataInfo, condition: str, width: float) -> None:
         )
     if run.settings["width"] != width:
         raise UserError(f"{run} has --width {run.settings['width']:g}; give that one, or leave --init out.")
-    run.find_model()
+    # Files of version 0.2 and before say nothing of it.
+    if read_model_config(run.find_model()).get("revision", 1) == 1:
+        raise UserError(f"{run} is of version 0.2 or before, whose flows are built otherwise; leave --init out.")
 
 
 def begin_with(model: Any, run: Run) -> None:

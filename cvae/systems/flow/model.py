@@ -38,8 +38,8 @@ class LatentFlow(RectifiedFlow):
     places do (REPA, Yu et al. 2024, arXiv 2410.06940), so that the transformer sooner knows what is where.
 
     Args:
-        autoencoder: a trained `Autoencoder`, or a `SpatialVAE` of version 0.1, which is made untrainable and becomes a
-            part of the model and its file; or the name of one that comes along, which does not.
+        autoencoder: a trained `Autoencoder`, or the `SpatialVAE` of version 0.2 and before, which is made untrainable
+            and becomes a part of the model and its file; or the name of one that comes along, which does not.
         image_size: pixels, a multiple of 32; None for the `SpatialVAE`'s. Others: see `RectifiedFlow`. The length of
             the noise in conditions is best the embedding prior's error, see `EmbeddingPrior.error`: longer noise hides
             what prompts say, with shorter noise pictures follow the prior's mistakes.
@@ -51,7 +51,8 @@ class LatentFlow(RectifiedFlow):
 
     Attributes:
         options: of the sampler, where none are given.
-        prior: for "image" the `EmbeddingPrior`, named as in files of version 0.1. latent_dim: size of a latent.
+        prior: for "image" the `EmbeddingPrior`, from texts' embeddings to images'; files of version 0.1 name it so.
+        latent_dim: size of a latent.
     """
 
     def __init__(
@@ -137,7 +138,7 @@ class LatentFlow(RectifiedFlow):
 
     @property
     def embedding_prior(self) -> EmbeddingPrior:
-        """The `EmbeddingPrior`: from texts' embeddings to images'."""
+        """The `EmbeddingPrior`; Keras finds it by this name first, and so do files since version 0.2."""
         return self.prior
 
     def example(self, image: Tensor, embedding: Tensor) -> Any:
@@ -190,7 +191,7 @@ class LatentFlow(RectifiedFlow):
             "patch_dim": self.patch_dim,
             "condition": self.condition,
             "attributes": self.attributes,
-            "options": {
+            "sampling": {
                 name: value
                 for name, value in dataclasses.asdict(self.options).items()
                 if value != getattr(DEFAULT, name)
@@ -199,11 +200,12 @@ class LatentFlow(RectifiedFlow):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
+        config = dict(config)
         autoencoder = config["autoencoder"]
         if not isinstance(autoencoder, str):
             autoencoder = keras.saving.deserialize_keras_object(autoencoder)
-        options = dict(config.get("options") or {})
-        # Files that name them all were saved while every flow was drawn by Euler's method: nobody chose it.
-        if options.keys() == dataclasses.asdict(DEFAULT).keys():
-            del options["sampler"]
+        older = dict(config.pop("options", None) or {})
+        # Files that have options were saved while every flow was drawn by Euler's method: nobody chose it.
+        older.pop("sampler", None)
+        options = config.pop("sampling", older)
         return super().from_config(config | {"autoencoder": autoencoder, "options": options})

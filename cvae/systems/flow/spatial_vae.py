@@ -8,21 +8,19 @@ from keras import layers, ops
 from cvae.nn import losses, replicas
 from cvae.nn.frozen import call_frozen
 from cvae.nn.layers import Sampling
+from cvae.systems.flow.grid_autoencoder import GridAutoencoder, absolute_error
 from preprocess.utils.types import Tensor
 
 # At a half, a quarter and an eighth of the image's side.
 CHANNELS = (64, 128, 256)
 CRITIC_CHANNELS = (32, 64, 128)
-DOWNSAMPLING = 8
 MIN_CHANNELS = 16
-# 2x downsamplings at which the reconstruction error is measured, besides full size.
-SCALES = 3
 # Weights of the means over latent components and over patches, beside a mean over pixels of 0.05 or so.
 KL_WEIGHT, FEATURES_WEIGHT, REALISM_WEIGHT = 1e-3, 1.0, 0.01
 
 
 @keras.saving.register_keras_serializable("cvae")
-class SpatialVAE(keras.Model):
+class SpatialVAE(GridAutoencoder):
     """A residual convolutional VAE with three 2x downsamplings and 8 latent channels, as latent diffusion models have.
 
     Rombach et al. 2022, arXiv 2112.10752. Trained by plain `fit` on a dataset of images. A patch critic learns in the
@@ -49,10 +47,12 @@ class SpatialVAE(keras.Model):
         ValueError: an image size that is no multiple of 8.
     """
 
+    downsampling = 8
+
     def __init__(self, image_size, latent_channels=8, width=1.0, **kwargs):
         super().__init__(**kwargs)
-        if image_size % DOWNSAMPLING:
-            raise ValueError(f"image_size is a multiple of {DOWNSAMPLING}, not {image_size}")
+        if image_size % self.downsampling:
+            raise ValueError(f"image_size is a multiple of {self.downsampling}, not {image_size}")
         self.image_size = image_size
         self.latent_channels = latent_channels
         self.width = width
@@ -79,11 +79,6 @@ class SpatialVAE(keras.Model):
         """The latent's shape: (image_size / 8, image_size / 8, latent_channels)."""
         return self.grid_of(self.image_size)
 
-    def grid_of(self, image_size: int) -> tuple[int, int, int]:
-        """The shape of a latent of images of `image_size` pixels a side."""
-        side = image_size // DOWNSAMPLING
-        return side, side, self.latent_channels
-
     @property
     def seed_generators(self) -> list[Any]:
         """The sources of its random numbers."""
@@ -92,26 +87,12 @@ class SpatialVAE(keras.Model):
     def _channels(self, counts):
         return [max(MIN_CHANNELS, int(count * self.width)) for count in counts]
 
-    def _convolution(self, x, channels, kernel=3, **options):
-        return layers.Conv2D(channels, kernel, padding="same", dtype=self.dtype_policy, **options)(x)
-
-    def _residual(self, x):
-        """Two convolutions added to what they begin with; zero at first, in place of normalisation.
-
-        Child 2021, arXiv 2011.10650.
-        """
-        y = x
-        for initializer in ("he_normal", "zeros"):
-            y = layers.LeakyReLU(0.2, dtype=self.dtype_policy)(y)
-            y = self._convolution(y, x.shape[-1], kernel_initializer=initializer)
-        return layers.Add(dtype=self.dtype_policy)([x, y])
-
     def _build_encoder(self):
         x = image = keras.Input((None, None, 3), name="image")
         x = layers.Rescaling(2, -1, dtype=self.dtype_policy)(x)
         for channels in self._channels(CHANNELS):
             x = self._residual(self._convolution(x, channels, 4, strides=2))
-        x = layers.LeakyReLU(0.2, dtype=self.dtype_policy)(self._residual(x))
+        x = self._activated(self._residual(x))
         mean, log_var = (layers.Conv2D(self.latent_channels, 1, dtype="float32")(x) for _ in range(2))
         return keras.Model(image, [mean, log_var], name="encoder")
 
@@ -122,7 +103,7 @@ class SpatialVAE(keras.Model):
         for channels in (*reversed(others), others[0]):
             x = self._residual(self._residual(x))
             x = layers.Conv2DTranspose(channels, 4, strides=2, padding="same", dtype=self.dtype_policy)(x)
-        x = layers.LeakyReLU(0.2, dtype=self.dtype_policy)(x)
+        x = self._activated(x)
         x = self._convolution(x, 3)
         return keras.Model(z, layers.Activation("sigmoid", dtype="float32")(x), name="decoder")
 
@@ -132,7 +113,7 @@ class SpatialVAE(keras.Model):
         features = []
         for channels in self._channels(CRITIC_CHANNELS):
             x = self._convolution(x, channels, 4, strides=2, kernel_initializer="he_normal")
-            x = layers.LeakyReLU(0.2, dtype=self.dtype_policy)(x)
+            x = self._activated(x)
             features.append(x)
         score = layers.Conv2D(1, 3, padding="same", dtype="float32")(x)
         return keras.Model(image, [score, *features], name="critic")
@@ -160,7 +141,7 @@ class SpatialVAE(keras.Model):
     ) -> Tensor:
         reconstruction, mean, log_var = y_pred
         kl = ops.mean(losses.kl_divergence(mean, log_var)) / self.latent_channels
-        parts = {"l1": _absolute_error(x, reconstruction), "kl": kl, **self._criticise(x, reconstruction)}
+        parts = {"l1": absolute_error(x, reconstruction), "kl": kl, **self._criticise(x, reconstruction)}
         losses.track(self.trackers, parts, ops.shape(x)[0])
         weights = {"l1": 1.0, "kl": KL_WEIGHT, "features": FEATURES_WEIGHT, "critic": 1.0}
         weights["realism"] = REALISM_WEIGHT * self._adversarial
@@ -190,16 +171,6 @@ def _relative_error(wanted, seen):
     """The mean absolute error of features, as a part of their mean size: however large a critic makes them."""
     wanted, seen = ops.cast(wanted, "float32"), ops.cast(seen, "float32")
     return ops.mean(ops.abs(wanted - seen)) / (ops.mean(ops.abs(wanted)) + 1e-6)
-
-
-def _absolute_error(image, reconstruction):
-    """The mean absolute error of pixels, and of the image at a half, a quarter and an eighth of its side, summed."""
-    difference = ops.cast(image, "float32") - ops.cast(reconstruction, "float32")
-    total = ops.mean(ops.abs(difference))
-    for _ in range(SCALES):
-        difference = ops.average_pool(difference, 2, 2)
-        total += ops.mean(ops.abs(difference))
-    return total
 
 
 class CriticInSecondHalf(keras.callbacks.Callback):

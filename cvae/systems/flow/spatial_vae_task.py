@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from cvae.runs import Run
+from cvae.systems.flow.autoencoder_task import reconstruction_rows
 from cvae.training.shard_task import ShardTask
 from preprocess.shards.read import load
 from preprocess.utils.quiet import import_keras
@@ -50,9 +51,7 @@ class SpatialVAETask(ShardTask):
 
         batch = load(self.info.folder, self.variant.image_size, "image", "val", SHOWN)
         images = np.asarray(next(iter(batch))[0])
-        return [CriticInSecondHalf(self.settings.epochs), GridPainter(run.folder, functools.partial(_rows, images))]
-
-
-def _rows(images: np.ndarray, model: Any) -> tuple[np.ndarray, list[str]]:
-    reconstructions = np.asarray(model.decode(model.encode(images)[0]))
-    return np.stack([images, reconstructions]), ["image", "reconstruction"]
+        return [
+            CriticInSecondHalf(self.settings.epochs),
+            GridPainter(run.folder, functools.partial(reconstruction_rows, images)),
+        ]

@@ -21,8 +21,9 @@ AVERAGED = 0.05
 # How drawn scenes are drawn, whose captions say nearly all that is to be seen: of 192 pictures of 64 px 98.6 % of the
 # attributes are right by this guidance, 96.7 % by that of photographs, which leaves streaks, 90 % by none.
 DRAWN_OPTIONS = {"guidance": 3.0, "interval": (0.0, 1.0)}
-# What the autoencoder takes over from the flow's settings, where they are given.
-SHARED = ("epochs", "learning_rate", "decay", "width", "seed", "precision")
+# What the autoencoder takes over from the flow's settings; the first, for which it has its own, only where given.
+RATES = ("epochs", "learning_rate", "decay")
+SHARED = (*RATES, "width", "seed", "precision")
 
 
 class FlowTask(ShardTask):
@@ -68,8 +69,7 @@ class FlowTask(ShardTask):
     def _autoencoder_settings(self) -> dict[str, Any]:
         given = {name: getattr(self.settings, name) for name in SHARED}
         given["batch_size"] = min(self.settings.batch_size, find_variant(PRESET).batch_size)
-        # If the flow uses its default, so does the autoencoder.
-        return {name: value for name, value in given.items() if name != "epochs" or name in self.given}
+        return {name: value for name, value in given.items() if name not in RATES or name in self.given}
 
     def build(self) -> Any:
         from cvae.nn.optimizers import Adam, scaled

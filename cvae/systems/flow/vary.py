@@ -73,7 +73,7 @@ def vary(
     if towards is None:
         label, pictures = "variations", draw_variations(model, embedding, count, seed, options)
     else:
-        direction = np.asarray(model.embedding_prior.direction(text))[0]
+        direction = np.asarray(model.prior.direction(text))[0]
         label, pictures = towards, draw_change(model, photograph, embedding[0], direction, count, options)
     rows = np.concatenate([photograph[None], pictures])[None]
     return Pictures(rows, [label], [slug(pathlib.Path(image).stem)], headings=["given"])
@@ -107,7 +107,7 @@ def draw_change(
     path = slerp(embedding, direction, round(count / REACH) + 1)[1 : count + 1]
     # Without guidance the way back would be the way there: it grows with the change.
     latents = [
-        model.sample(noise, turned[None], _exactly(1 + (options.guidance - 1) * step / count, options.steps))[0]
+        model.sample(noise, turned[None], _exactly(options, 1 + (options.guidance - 1) * step / count))[0]
         for step, turned in enumerate(path, 1)
     ]
     return in_batches(model.decode, np.stack(latents))
@@ -126,9 +126,10 @@ def redraw(model: Any, image: np.ndarray, condition: np.ndarray, others: np.ndar
     """
     conditions = model.guess(None, np.concatenate([condition[None], others]))
     own, rest = conditions[:1], conditions[1:]
+    options = dataclasses.replace(model.options, steps=REDRAWING_STEPS, interval=(0.0, 1.0))
     noise = noise_behind(model, image, own[0], REDRAWING_STEPS)
-    there_and_back = model.sample(noise, own, _exactly(1.0, REDRAWING_STEPS))
-    guided = dataclasses.replace(_exactly(REDRAWING_GUIDANCE, REDRAWING_STEPS), interval=(0.0, 1.0))
+    there_and_back = model.sample(noise, own, _exactly(options, 1.0))
+    guided = _exactly(options, REDRAWING_GUIDANCE)
     redrawn = in_batches(lambda z, other: model.sample(z, other, guided), np.repeat(noise, len(rest), axis=0), rest)
     pictures = in_batches(model.decode, np.concatenate([there_and_back, redrawn]))
     return pictures[0], pictures[1:]
@@ -138,11 +139,10 @@ def noise_behind(model: Any, image: np.ndarray, condition: np.ndarray, steps: in
     """The noise (1, *shape) that a flow draws an image (size, size, 3) from for a condition (c,): backwards."""
     latent = np.asarray(model.encode(image[None])[0])
     latent = (latent - np.asarray(model.center)) / np.asarray(model.scale)
-    return model.integrate(latent, condition[None], 0.0, 1.0, _exactly(1.0, steps))
+    options = dataclasses.replace(model.options, steps=steps)
+    return model.integrate(latent, condition[None], 0.0, 1.0, _exactly(options, 1.0))
 
 
-def _exactly(guidance, steps):
-    from cvae.nn.samplers import SamplerOptions
-
-    # The more exact of the samplers: there and back, errors add up.
-    return SamplerOptions(guidance, steps, "heun")
+def _exactly(options, guidance):
+    # The most exact of the samplers: there and back, errors add up.
+    return dataclasses.replace(options, guidance=guidance, sampler="heun")

@@ -58,9 +58,6 @@ def test_step_by_step_it_draws_the_same(flow, options):
     steps = list(flow.sample_in_steps(noise, conditions, options))
     assert len(steps) == options.steps
     np.testing.assert_allclose(steps[-1], flow.sample(noise, conditions, options), atol=1e-4)
-    # What each step points at comes nearer to where the flow leads.
-    far, near = (np.abs(steps[place] - steps[-1]).mean() for place in (0, -1))
-    assert far >= near
 
 
 def test_without_a_condition_it_draws_all_kinds(flow):

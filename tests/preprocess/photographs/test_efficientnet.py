@@ -1,6 +1,5 @@
 import pathlib
 
-import keras
 import numpy as np
 import pytest
 
@@ -40,15 +39,13 @@ def test_the_weights_that_come_along_give_what_the_published_ones_do():
             np.testing.assert_allclose(output[0, 0, 0, :16], expected, atol=0.03 * output.std())
 
 
-def test_chosen_parts_are_frozen_and_near_the_whole_in_bfloat16():
+def test_chosen_parts_are_frozen_and_those_of_the_whole():
     plain = features_network("block3", "head")
     assert plain is features_network("block3", "head") and not plain.trainable_weights
     whole = build_network()
     load_weights(whole)
     for output, expected in zip(plain(IMAGES), (whole(IMAGES)[3], whole(IMAGES)[-1]), strict=True):
         np.testing.assert_allclose(output, expected, atol=1e-4)
-    half = features_network("head", policy="mixed_bfloat16")(IMAGES)
-    assert np.abs(np.asarray(keras.ops.cast(half, "float32")) - np.asarray(plain(IMAGES)[1])).mean() < 0.05
 
 
 def test_every_part_agrees_with_the_published_network():

@@ -11,6 +11,7 @@ from preprocess.photographs.encoder import PhotographEncoder, write_weights
 from preprocess.photographs.networks import Student
 from preprocess.photographs.tokenizer import tokenize
 from preprocess.shards.info import read_info
+from preprocess.utils.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,16 @@ def test_an_interrupted_training_goes_on_to_the_same_student(pairs, tmp_path, mo
     assert np.abs(said - again).mean() < 0.05 * np.abs(said - at_first).mean()
 
 
+def test_what_cannot_be_trained_is_an_error(tmp_path):
+    with pytest.raises(UserError, match="--epochs must be a whole number, 3 or more"):
+        train_encoder.check_lengths(1000, 2, 128)
+    with pytest.raises(UserError, match="--batch-size must be a whole number from 2 to 100"):
+        train_encoder.check_lengths(100, 3, 128)
+    (tmp_path / "holiday.jpg").touch()
+    with pytest.raises(UserError, match="name another --work"):
+        train_encoder.begin_work(tmp_path, {"epochs": 3})
+
+
 def test_the_whole_command_and_the_encoder_that_comes_of_it(pairs, embedded, tmp_path, monkeypatch):
     wordnet = tmp_path / "wordnet"
     wordnet.mkdir()
@@ -82,11 +93,14 @@ def test_the_whole_command_and_the_encoder_that_comes_of_it(pairs, embedded, tmp
     assert taught.shape == (9, 512)
     with np.load(tmp_path / "work" / "encoder.npz") as written:
         assert written["patch_mean"].shape == (1280,) and (written["patch_deviation"] > 0).all()
-    # It is not asked again.
-    sentences = ["other"] * 9
-    np.testing.assert_array_equal(
-        train_encoder.embed_sentences(read_info(embedded), sentences, tmp_path / "work" / "sentences.npy"), taught
-    )
+    # What is done is not done again, for this training; for no other is it taken.
+    with monkeypatch.context() as patched:
+        patched.setattr("preprocess.embedding.process.EncoderRecord.open", lambda self: pytest.fail("was asked again"))
+        train_encoder.main()
+        for option, other in (("--sentences", 12), ("--epochs", 2)):
+            patched.setattr(sys, "argv", [*sys.argv[:2], *map(str, given), option, str(other)])
+            with pytest.raises(UserError, match=f"was not begun with this {option[2:]}; name another --work"):
+                train_encoder.main()
     student = keras.models.load_model(tmp_path / "work" / "student.keras")
     path = tmp_path / "encoder.npz"
     write_weights(student, np.zeros(1280), np.ones(1280), path)

@@ -6,6 +6,7 @@ import pytest
 
 from cvae.nn.flow_networks import CONDITION
 from cvae.runs import Run
+from cvae.systems.flow import init
 from cvae.systems.flow.autoencoder import Autoencoder
 from cvae.systems.flow.init import begin_with
 from cvae.systems.flow.model import LatentFlow
@@ -63,7 +64,7 @@ def test_one_of_larger_pictures_keeps_its_first_and_last_layer():
     np.testing.assert_array_equal(own.kernel, other.kernel)
 
 
-def test_what_a_flow_cannot_begin_with_is_an_error(flow_run, run, embedded, tmp_path):
+def test_what_a_flow_cannot_begin_with_is_an_error(flow_run, run, embedded, tmp_path, monkeypatch):
     def begin(init, **given):
         train("64-flow", embedded, tmp_path / "run", SMALL_FLOW | {"init": str(init)} | given)
 
@@ -78,3 +79,6 @@ def test_what_a_flow_cannot_begin_with_is_an_error(flow_run, run, embedded, tmp_
     assert FlowTask("64-flow", embedded, {"init": str(tmp_path / "gone"), "width": width}).settings.width == width
     with pytest.raises(UserError, match=f"has --width {width:g}; give that one"):
         begin(flow_run, width=0.5)
+    monkeypatch.setattr(init, "read_model_config", lambda path: {})
+    with pytest.raises(UserError, match="is of version 0.2 or before, whose flows are built otherwise"):
+        begin(flow_run)

@@ -51,5 +51,17 @@ def test_it_is_saved_with_its_patches_and_its_guidance(flow, tmp_path):
     loaded = keras.models.load_model(tmp_path / "flow.keras")
     assert loaded.patch_dim == PATCHES and loaded.revision == 2 and loaded.side == flow.side
     assert loaded.options == flow.options
+    chosen = SamplerOptions(3.0, 12, "heun", (0.0, 1.0))
+    flow.options = chosen
+    assert LatentFlow.from_config(flow.get_config()).options == chosen
+    flow.options = loaded.options
     noise, texts = np.ones((1, flow.latent_dim), np.float32), np.ones((1, 8), np.float32)
     np.testing.assert_allclose(loaded.draw(noise, texts), flow.draw(noise, texts), atol=1e-4)
+
+
+def test_files_of_the_time_when_all_were_drawn_by_euler_chose_no_sampler(flow):
+    config = flow.get_config()
+    del config["sampling"]
+    older = {"guidance": 3.0, "steps": 8, "sampler": "euler", "interval": (0.0, 1.0)}
+    loaded = LatentFlow.from_config(config | {"options": older})
+    assert loaded.options == SamplerOptions(3.0, interval=(0.0, 1.0))

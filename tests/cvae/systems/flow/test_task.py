@@ -109,7 +109,10 @@ def test_its_autoencoder_takes_its_own_number_of_epochs_where_none_is_given(embe
     again, begun = open_training(None, None, tmp_path, {}, resume=True)
     assert not begun and again.settings == task.settings
     for one in (task, again):
-        assert one._autoencoder_settings().get("epochs") == given.get("epochs")
+        settings = one._autoencoder_settings()
+        assert settings.get("epochs") == given.get("epochs")
+        # It learns as fast as it is best for it.
+        assert settings.keys().isdisjoint({"learning_rate", "decay"})
 
 
 def test_no_other_variant_takes_the_place_of_a_finished_stage(flow_run, embedded, tmp_path):

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -51,10 +53,13 @@ def test_towards_turns_half_of_the_way_at_most(flow_run, monkeypatch):
         model, "sample", lambda noise, embedding, options: seen.append((embedding[0], options)) or noise
     )
     own, other = np.eye(2, model.condition_dim, dtype=np.float32)
-    draw_change(model, np.zeros((64, 64, 3), np.float32), own, other, 2, SamplerOptions(guidance=3.0, steps=2))
+    asked = SamplerOptions(guidance=3.0, steps=2, interval=(0.0, 1.0))
+    draw_change(model, np.zeros((64, 64, 3), np.float32), own, other, 2, asked)
     turned = [embedding for embedding, _ in seen]
-    # Guidance grows with the change, and the sampler is the exact one.
-    assert [(options.guidance, options.sampler) for _, options in seen] == [(2.0, "heun"), (3.0, "heun")]
+    # Guidance grows with the change, and the sampler is the exact one; the rest is as asked.
+    assert [options for _, options in seen] == [
+        dataclasses.replace(asked, guidance=guidance, sampler="heun") for guidance in (2.0, 3.0)
+    ]
     assert np.allclose(turned @ own, np.cos(np.pi / 2 * np.array([0.25, 0.5])), atol=1e-5)
     assert np.allclose(turned @ other, np.sin(np.pi / 2 * np.array([0.25, 0.5])), atol=1e-5)
 
