@@ -18,12 +18,11 @@ import numpy as np
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
 from benchmarks.animals import Judge
-from benchmarks.meadows import held_out, validation_share
+from benchmarks.meadows import held_out, read_squares, validation_share
 from cvae.evaluation.metrics import frechet_distance
 from cvae.evaluation.photos import measure_reconstructions
 from cvae.runs import Run
 from cvae.utils.arrays import in_batches, to_uint8
-from preprocess.shards.images import square_image
 from preprocess.utils.command import run_command
 from preprocess.utils.errors import summary
 
@@ -43,11 +42,6 @@ def sources(run, arguments):
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if name.endswith(".jpg")]
         yield path.stem, path, spread(names, arguments.count)
-
-
-def read(path, names, size):
-    with zipfile.ZipFile(path) as archive:
-        return np.stack([np.asarray(square_image(archive.read(name), size)) for name in names])
 
 
 def measure(model, images, judge):
@@ -74,7 +68,7 @@ def main():
         model = run.model()
         for what, path, names in sources(run, arguments):
             for size in SIZES:
-                figures = measure(model, read(path, names, size), judge)
+                figures = measure(model, read_squares(path, names, size), judge)
                 values = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
                 print(f"{run}, {len(names)} of {what}, {size} px: {values}", flush=True)
 

@@ -10,11 +10,13 @@ import dataclasses
 import pathlib
 import sys
 
+import numpy as np
+
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
 from cvae.evaluation import metrics
 from cvae.evaluation.photos import data_to_measure
-from cvae.nn.samplers import SAMPLERS
+from cvae.nn.samplers import SAMPLERS, SamplerOptions
 from cvae.runs import Run
 from cvae.sampling.draw import draw, noise_of
 from cvae.systems.faces.conditions import PROMPTS
@@ -29,7 +31,7 @@ from preprocess.utils.errors import summary
 def measure(drawer, judge, portraits, conditions, real, prompts, seed):
     pictures = in_batches(drawer.draw, noise_of(drawer, len(conditions), seed), conditions)
     many = draw(drawer, prompts, DIVERSITY_PICTURES, seed)
-    found = score_portraits(judge, pictures, portraits.attributes, real.images / 255, real.attributes)
+    found = score_portraits(judge, pictures, portraits.attributes, real.images / np.float32(255), real.attributes)
     features = scaled(see(judge, many.reshape(-1, *many.shape[2:]))[1])
     return {
         "right": mean_accuracy(found["attributes"])["pictures"],
@@ -45,7 +47,7 @@ def main():
     parser.add_argument("--data", help="embedded portraits (default: those that it was trained with)")
     parser.add_argument("--guidance", type=float, nargs="+", default=[1.0, 1.25, 1.5, 2.0, 3.0])
     parser.add_argument("--steps", type=int, nargs="+", default=[8])
-    parser.add_argument("--sampler", choices=SAMPLERS, nargs="+", default=["adams"])
+    parser.add_argument("--sampler", choices=SAMPLERS, nargs="+", default=[SamplerOptions.sampler])
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()

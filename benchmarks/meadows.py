@@ -42,6 +42,11 @@ def held_out(folder: pathlib.Path, share: float = VALIDATION_SHARE) -> list[tupl
 
 
 def images_of(folder: pathlib.Path, names: list[str], size: int) -> np.ndarray:
-    """Images cut square and resized: uint8 (n, size, size, 3)."""
-    with zipfile.ZipFile(folder / "train2017.zip") as archive:
-        return np.stack([np.asarray(square_image(archive.read(f"train2017/{name}"), size)) for name in names])
+    """A folder's images cut square and resized: uint8 (n, size, size, 3)."""
+    return read_squares(folder / "train2017.zip", [f"train2017/{name}" for name in names], size)
+
+
+def read_squares(path: pathlib.Path, names: list[str], size: int) -> np.ndarray:
+    """As `images_of`, of a zip, whose names are whole."""
+    with zipfile.ZipFile(path) as archive:
+        return np.stack([np.asarray(square_image(archive.read(name), size)) for name in names])
