@@ -5,13 +5,15 @@
 Trains `64-flow` from nothing and, with `--init`, from the weights of another flow, for each number of epochs: one
 training that is given more of them each time, as `--resume --epochs` does, its learning rate falling to nearly 0 at
 each end. Measures it at each as `benchmarks/animals.py` does, and writes costs.json, a table and `costs.png` into the
-output folder; what is there already is not done again. Minutes are the clock's, so let nothing else run.
+output folder; what is there already is not done again, and a training that was interrupted goes on. Minutes are the
+number of epochs times the median epoch's, so that an interruption or other work for a while hardly counts.
 """
 
 import argparse
 import itertools
 import json
 import pathlib
+import statistics
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
@@ -30,13 +32,13 @@ PANELS = {"all": "animal right", OVER: "Frechet distance over reconstructions'"}
 
 
 def train_for(arguments, start, epochs):
-    """The flow trained for that many epochs in all, and the minutes that they took."""
+    """The flow trained for that many epochs in all, and the minutes that they take."""
     folder = arguments.out / slug(start)
     given = {"epochs": epochs, "width": arguments.width, "seed": arguments.seed}
     if start != "from nothing":
         given["init"] = arguments.init
     train("64-flow", arguments.data, folder, given, resume=True)
-    return Run(folder), sum(row["seconds"] for row in read_log(folder)) / 60
+    return Run(folder), epochs * statistics.median(row["seconds"] for row in read_log(folder)) / 60
 
 
 def save_costs(path, rows):

@@ -13,7 +13,7 @@ SETTINGS_HELP = "default: the variant's own, see below"
 
 EXAMPLES = """examples:
   cvae variants
-  cvae train --variant 64-flow --data demo/embedded --width 0.25 --batch-size 16 --epochs 30
+  cvae train --variant 64-flow --data demo/embedded --init pasture-128 --batch-size 16 --epochs 10
   cvae generate --run runs/64-flow "White sheep on a mountain under blue sky"
 
 `cvae COMMAND --help` lists what a command takes; before `train`, see `cvae-preprocess --help` and `cvae-embed --help`.

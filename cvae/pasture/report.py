@@ -37,7 +37,7 @@ PAGE = """<!DOCTYPE html>
 NEXT = """make app                     # the page to prompt
 source .venv/bin/activate    # before what follows
 cvae generate --preset photographs-128 "two cows in the snow"
-cvae train --variant 64-flow --data {demo}/embedded --width 0.25 --batch-size 16 --epochs 30
+cvae train --variant 64-flow --data {demo}/embedded --init pasture-128 --batch-size 16 --epochs 10
 python offline_preprocess.py --images path/to/your/photographs    # and on as docs/data.md says"""
 SOFT = (
     "It is the coursework's model, an eighth as wide and trained for minutes. It draws the mean of all that a caption "

@@ -25,7 +25,7 @@ PARAMETERS = {
     "1_prepare_dataset": SMALL,
     "2_train": TRAINED | {"VARIANT": "64-text"},
     "3_generate": TRAINED | {"COUNT": 2, "RUN": ""},
-    "4_compare": TRAINED | {"ROWS": "1", "FLOW_EPOCHS": 1, "WIDTH": 1 / 8},
+    "4_compare": TRAINED | {"ROWS": "1", "FLOW_EPOCHS": 1},
     "5_digits": {"EPOCHS": 1, "WIDTH": 1 / 8, "MAP_COUNT": 100},
     "6_faces": {"EPOCHS": 1, "WIDTH": 1 / 16, "FACES_COUNT": 120, "COUNT": 2, "VARIANTS": "celeba-cvae"},
 }
@@ -115,6 +115,7 @@ def test_a_wrong_field_gives_one_sentence_at_once(tmp_path):
         ("3_generate", {"COUNT": "four"}, "--count must be a whole number"),
         ("4_compare", {"ROWS": "8"}, "rows are named by numbers from 1 to 7"),
         ("4_compare", {"CAPTIONS_MEASURED": 0}, "--captions-measured"),
+        ("4_compare", {"FLOW_WIDTH": 0}, "--width"),
         ("5_digits", {"DATA": "gone"}, "gone is no folder"),
         ("5_digits", {"LABELS": "3, 12"}, "from 0 to 9"),
         ("5_digits", {"CORNERS": "1, 2"}, "must name 4 digits"),

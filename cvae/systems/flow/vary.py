@@ -66,9 +66,9 @@ def vary(
     import_keras()
     from cvae.systems.flow.draw import sampler_options
 
-    if guidance is None and towards:
-        guidance = CHANGING_GUIDANCE
     model = run.model()
+    if guidance is None and towards:
+        guidance = min(CHANGING_GUIDANCE, model.options.guidance)
     options = sampler_options(model, guidance, steps)
     if towards is None:
         label, pictures = "variations", draw_variations(model, embedding, count, seed, options)

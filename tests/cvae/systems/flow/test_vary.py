@@ -64,6 +64,20 @@ def test_towards_turns_half_of_the_way_at_most(flow_run, monkeypatch):
     assert np.allclose(turned @ other, np.sin(np.pi / 2 * np.array([0.25, 0.5])), atol=1e-5)
 
 
+def test_on_the_way_to_a_prompt_guidance_is_three_at_most(flow_run, photograph, monkeypatch):
+    run, used = Run(flow_run), []
+    model = run.model()
+    monkeypatch.setattr(run, "model", lambda: model)
+    monkeypatch.setattr(
+        "cvae.systems.flow.vary.draw_change",
+        lambda *given: used.append(given[-1].guidance) or np.zeros((given[4], 64, 64, 3), np.float32),
+    )
+    for own in (2.0, 6.0):
+        model.options = dataclasses.replace(model.options, guidance=own)
+        run.call("vary", photograph, towards="in the snow", count=1)
+    assert used == [2.0, 3.0]
+
+
 def test_the_command_line_varies(flow_run, photograph, tmp_path):
     out = "--out", tmp_path / "varied"
     varied = command("-m", "cvae", "vary", "--run", flow_run, photograph, "--count", 2, "--steps", 2, *out)
