@@ -24,7 +24,7 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-from benchmarks.meadows import KINDS, held_out, images_of, kinds_of, validation_share
+from benchmarks.meadows import JUDGE_HELP, KINDS, MEADOW_HELP, held_out, images_of, kinds_of, validation_share
 from cvae.evaluation.metrics import frechet_distance
 from cvae.evaluation.photos import reconstruct
 from cvae.nn.samplers import SAMPLERS
@@ -34,7 +34,7 @@ from cvae.utils.arrays import in_batches, to_one_size, to_uint8
 from cvae.utils.plots import save_grid
 from preprocess.shards.records import CLIP_SIZE
 from preprocess.utils.command import run_command
-from preprocess.utils.errors import summary
+from preprocess.utils.errors import UserError, summary
 from preprocess.utils.progress import progress_bar
 
 # In the picture: captions of each kind, and pictures of each by each run.
@@ -45,8 +45,10 @@ class Judge:
     """Which of five kinds pictures show, by MobileNetV2's features and a softmax."""
 
     def __init__(self, folder):
-        import onnxruntime
-
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise UserError("the judge runs on onnxruntime; install it: pip install onnxruntime.") from error
         self.network = onnxruntime.InferenceSession(folder / "mobilenet_v2_features.onnx")
         self.weights = dict(np.load(folder / "meadow_judge.npz"))
         assert tuple(self.weights["names"]) == KINDS
@@ -149,8 +151,8 @@ def save_side_by_side(runs, arguments):
 
 
 def add_arguments(parser):
-    parser.add_argument("--meadow", type=pathlib.Path, required=True)
-    parser.add_argument("--judge", type=pathlib.Path, required=True)
+    parser.add_argument("--meadow", type=pathlib.Path, required=True, help=MEADOW_HELP)
+    parser.add_argument("--judge", type=pathlib.Path, required=True, help=JUDGE_HELP)
     parser.add_argument("--count", type=int, default=100, help="captions of each kind (default: %(default)s)")
     parser.add_argument("--skip", type=int, default=0, help="that many captions of each kind first (default: none)")
     parser.add_argument("--seed", type=int, default=0)

@@ -2,10 +2,10 @@
 
     python benchmarks/autoencoder.py --run autoencoder --photos path/to/photos path/to/meadow --judge path/to/encoders
 
-Each folder of `--photos` holds train2017.zip and captions_train2017.json; of the images that preparing puts into "val",
-`--count` are taken from all over. `--portraits` names a zip of CelebA's. Prints for each, at 64 and at 128 px, the mean
-PSNR and, in the features of the judge of `benchmarks/animals.py`, the Frechet distance of reconstructions of one half
-to the images of the other, beside that of images.
+Each folder of `--photos` holds train2017.zip and captions_train2017.json; of the images that preparing puts into "val"
+for all runs, `--count` are taken from all over. `--portraits` names a zip of CelebA's. Prints for each, at 64 and at
+128 px, the mean PSNR and, in the features of the judge of `benchmarks/animals.py`, the Frechet distance of
+reconstructions of one half to the images of the other, beside that of images.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import numpy as np
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
 from benchmarks.animals import Judge
-from benchmarks.meadows import held_out, read_squares, validation_share
+from benchmarks.meadows import JUDGE_HELP, PHOTOS_HELP, held_out, read_squares, validation_share
 from cvae.evaluation.metrics import frechet_distance
 from cvae.evaluation.photos import measure_reconstructions
 from cvae.runs import Run
@@ -33,10 +33,10 @@ def spread(names, count):
     return [names[place] for place in np.linspace(0, len(names) - 1, min(count, len(names))).astype(int)]
 
 
-def sources(run, arguments):
-    """[(what it is, the zip, names in it)] that a run was not trained on."""
+def sources(share, arguments):
+    """[(what it is, the zip, names in it)] of images that runs of this --validation-share were not trained on."""
     for folder in arguments.photos:
-        names = [f"train2017/{name}" for name, _ in held_out(folder, validation_share(run))]
+        names = [f"train2017/{name}" for name, _ in held_out(folder, share)]
         yield folder.name, folder / "train2017.zip", spread(names, arguments.count)
     if path := arguments.portraits:
         with zipfile.ZipFile(path) as archive:
@@ -58,15 +58,18 @@ def measure(model, images, judge):
 def main():
     parser = argparse.ArgumentParser(description=summary(__doc__))
     parser.add_argument("--run", nargs="+", required=True)
-    parser.add_argument("--photos", type=pathlib.Path, nargs="*", default=[])
+    parser.add_argument("--photos", type=pathlib.Path, nargs="*", default=[], help=PHOTOS_HELP)
     parser.add_argument("--portraits", type=pathlib.Path)
-    parser.add_argument("--judge", type=pathlib.Path)
+    parser.add_argument("--judge", type=pathlib.Path, help=JUDGE_HELP)
     parser.add_argument("--count", type=int, default=400, help="(default: %(default)s)")
     arguments = parser.parse_args()
     judge = Judge(arguments.judge) if arguments.judge else None
-    for run in map(Run, arguments.run):
+    runs = [Run(run) for run in arguments.run]
+    # The same images for all: what a smaller share holds out, a larger one does too.
+    share = min(map(validation_share, runs))
+    for run in runs:
         model = run.model()
-        for what, path, names in sources(run, arguments):
+        for what, path, names in sources(share, arguments):
             for size in SIZES:
                 figures = measure(model, read_squares(path, names, size), judge)
                 values = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())

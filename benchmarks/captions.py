@@ -16,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-from benchmarks.meadows import held_out, images_of, validation_share
+from benchmarks.meadows import PHOTOS_HELP, held_out, images_of, validation_share
 from cvae.evaluation import metrics
 from cvae.evaluation.photos import DIVERSITY_PICTURES, score_pictures
 from cvae.runs import Run
@@ -51,7 +51,7 @@ def measure(run, drawer, folder, encoder, seed):
 def main():
     parser = argparse.ArgumentParser(description=summary(__doc__))
     parser.add_argument("--run", required=True)
-    parser.add_argument("--photos", type=pathlib.Path, required=True)
+    parser.add_argument("--photos", type=pathlib.Path, required=True, help=PHOTOS_HELP)
     parser.add_argument("--clip", required=True, help="the encoder that judges")
     parser.add_argument("--guidance", type=float, help="(default: the run's own)")
     parser.add_argument("--prior", help="embedding prior (default: the run's own)")

@@ -17,7 +17,7 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-from benchmarks.meadows import KINDS, held_out, kinds_of
+from benchmarks.meadows import KINDS, PHOTOS_HELP, held_out, kinds_of
 from preprocess.embedding.process import EncoderProcess
 from preprocess.shards.records import CLIP_SIZE
 from preprocess.utils.command import run_command
@@ -74,7 +74,7 @@ def show(figures):
 
 def main():
     parser = argparse.ArgumentParser(description=summary(__doc__))
-    parser.add_argument("--photos", type=pathlib.Path, nargs="+", required=True)
+    parser.add_argument("--photos", type=pathlib.Path, nargs="+", required=True, help=PHOTOS_HELP)
     parser.add_argument("--kinds", type=pathlib.Path, required=True)
     parser.add_argument("--clip", default="photographs", help="the encoder (default: %(default)s)")
     parser.add_argument("--texts-of", help="another encoder, whose texts are compared")

@@ -11,6 +11,10 @@ import numpy as np
 from preprocess.shards.images import square_image
 from preprocess.shards.records import VALIDATION_SHARE, split_of
 
+# What --help says of these folders, and of the judge's.
+PHOTOS_HELP = "a folder with train2017.zip and captions_train2017.json, in COCO's format"
+MEADOW_HELP = f"{PHOTOS_HELP}, and labels.csv, columns file_name and label"
+JUDGE_HELP = "a folder with mobilenet_v2_features.onnx and meadow_judge.npz"
 KINDS = ("cow", "sheep", "horse", "goat", "landscape")
 LANDSCAPES = ("landscape_summer", "landscape_winter", "mountain", "forest", "glacier")
 

@@ -43,8 +43,7 @@ def condition_prompts(
     condition, parts = variant.condition, []
     if condition in ("attributes", "both"):
         for prompt in prompts:
-            if condition == "attributes":
-                note_no_attributes(prompt)
+            note_no_attributes(prompt)
         parts.append(np.stack([vector_of(prompt) for prompt in prompts]))
     if condition != "attributes":
         parts.append(encode_texts(list(prompts)))
