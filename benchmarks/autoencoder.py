@@ -44,13 +44,13 @@ def sources(share, arguments):
         yield path.stem, path, spread(names, arguments.count)
 
 
-def measure(model, images, judge):
+def measure(model, images, judge, real):
+    """Figures of images' reconstructions; real: the judge's features of the images, None without a judge."""
     pixels = images / np.float32(255)
     decoded = in_batches(lambda batch: model.decode(model.encode(batch)[0]), pixels)
     figures = {"PSNR": measure_reconstructions(pixels, decoded)["psnr"]}
     if judge:
-        real, seen = judge.features(images), judge.features(to_uint8(decoded))
-        figures["Frechet"] = frechet_distance(seen[::2], real[1::2])
+        figures["Frechet"] = frechet_distance(judge.features(to_uint8(decoded))[::2], real[1::2])
         figures["of images"] = frechet_distance(real[::2], real[1::2])
     return figures
 
@@ -64,14 +64,15 @@ def main():
     parser.add_argument("--count", type=int, default=400, help="(default: %(default)s)")
     arguments = parser.parse_args()
     judge = Judge(arguments.judge) if arguments.judge else None
-    runs = [Run(run) for run in arguments.run]
+    models = {run: run.model() for run in map(Run, arguments.run)}
     # The same images for all: what a smaller share holds out, a larger one does too.
-    share = min(map(validation_share, runs))
-    for run in runs:
-        model = run.model()
-        for what, path, names in sources(share, arguments):
-            for size in SIZES:
-                figures = measure(model, read_squares(path, names, size), judge)
+    share = min(map(validation_share, models))
+    for what, path, names in sources(share, arguments):
+        for size in SIZES:
+            images = read_squares(path, names, size)
+            real = judge.features(images) if judge else None
+            for run, model in models.items():
+                figures = measure(model, images, judge, real)
                 values = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
                 print(f"{run}, {len(names)} of {what}, {size} px: {values}", flush=True)
 
